@@ -1,0 +1,63 @@
+# Everything that a checkout can do; `make help` lists it.
+# Needs Python 3.11 or newer, with venv; all else is installed into .venv.
+
+PORT ?= 8000
+BEDROCK ?= emulator
+EVENT ?= {"maxItems": 2}
+
+# The first interpreter that is new enough and can make a venv.
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run invoke test check format lint types openapi lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/function ## Serve the API on http://127.0.0.1:8000 (PORT=…, BEDROCK=aws)
+	@$(BIN)/python -m local serve --port '$(PORT)' --bedrock '$(BEDROCK)'
+
+invoke: .venv/function ## Invoke the function directly: make -s invoke EVENT='{"maxItems": 2}'
+	@$(BIN)/python -m local invoke --bedrock '$(BEDROCK)' '$(EVENT)'
+
+test: check ## Run everything that CI runs
+
+check: .venv/dev ## Run the everyday checks: format, lint, types, tests
+	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/pytest
+
+format: .venv/dev ## Format the code, and mend what the linter can
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format .
+
+openapi: .venv/dev ## Write docs/openapi.json anew
+	@PYTHONPATH=lambda_src $(BIN)/python -m custom_models.adapters.http_api.openapi > docs/openapi.json
+
+lock: .venv/installer ## Write the requirements files anew, from pyproject.toml
+	@for lock in function:lambda_src/requirements.txt installer:requirements-installer.txt dev:requirements-dev.txt; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--custom-compile-command 'make lock' --group $${lock%%:*} --output-file $${lock#*:}; done
+
+clean: ## Remove what was installed and made
+	rm -rf .venv .cache .hypothesis cdk.out
+
+.venv/installer: requirements-installer.txt
+	@test -n '$(PYTHON)' || { echo "This needs Python 3.11 or newer with the venv module (on Debian: apt install python3-venv)." >&2; exit 1; }
+	@echo "Setting up .venv with $$($(PYTHON) --version) ..." >&2
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/function: lambda_src/requirements.txt .venv/installer
+	@echo "Installing what the function needs ..." >&2
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/function
+	@echo "Installing what the checks need ..." >&2
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
+	@touch $@

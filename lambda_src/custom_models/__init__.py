@@ -1,0 +1,1 @@
+"""Bedrock's ``ListCustomModels``: validated, cursor-paged, over HTTP and by direct invocation."""

@@ -1,0 +1,211 @@
+"""Bedrock as a page source: boto3's own paginator, one page at a time.
+
+One ``paginate()`` per upstream call, of which one page is taken: within one, botocore keeps
+``maxResults`` and cuts pages to ``MaxItems`` in a way that repeats models when the page size
+changes on resume (docs/adr/0003-paging.md). botocore's words for these things stay in this module.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ResponseStreamingError,
+)
+from botocore.parsers import ResponseParserError
+
+from custom_models.core.budget import Budget
+from custom_models.core.errors import (
+    UpstreamDenied,
+    UpstreamInvalid,
+    UpstreamRejected,
+    UpstreamThrottled,
+    UpstreamUnavailable,
+)
+from custom_models.core.page import ModelSummary, Page
+from custom_models.core.query import Filters
+
+# An attempt ends within 7 s, a call within two hanging attempts or three quick ones; the deadline
+# that these fit under is the budget's (docs/adr/0005-time.md).
+CONNECT_TIMEOUT = 2
+READ_TIMEOUT = 5
+MAX_ATTEMPTS = 3
+LONGEST_BACKOFF = 7
+"""Seconds that botocore waits at most before a second or third attempt: 2 of its own, 5 at Bedrock's wish."""
+
+_THROTTLED = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "LimitExceededException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+    }
+)
+_TIMED_OUT = frozenset({"RequestTimeout", "RequestTimeoutException"})
+_DENIED = frozenset({"AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"})
+_TOKEN = re.compile(r"[^\s\ud800-\udfff]{1,2048}")
+"""Bedrock's own pattern and length, less what no URL can carry."""
+
+# The budget of the call that is under way in this thread: botocore's events know no other way to it.
+_budget: ContextVar[Budget] = ContextVar("budget")
+
+
+def rfc3339(value: object) -> str:
+    """Return a timestamp of an AWS answer, text or epoch seconds, as RFC 3339 in UTC.
+
+    Text keeps every digit of its fraction, which a datetime would not.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return datetime.fromtimestamp(value, UTC).isoformat().replace("+00:00", "Z")
+    match = (
+        re.fullmatch(r"([0-9-]{10}T[0-9:]{8})([.][0-9]+)?(Z|[+-][0-9:]{5})", value) if isinstance(value, str) else None
+    )
+    if match is None:
+        raise ValueError("not a timestamp")
+    seconds, fraction, offset = match.groups()
+    instant = datetime.fromisoformat(seconds + offset).astimezone(UTC)
+    return instant.replace(tzinfo=None).isoformat() + (fraction or "") + "Z"
+
+
+class BedrockSource:
+    """The custom models of one account in one region."""
+
+    def __init__(self) -> None:
+        """Create the client from the environment: region, credentials, ``AWS_ENDPOINT_URL_BEDROCK``.
+
+        Raises:
+            BotoCoreError: no region is set, or an endpoint is not a URL.
+        """
+        self.longest_attempt: float = CONNECT_TIMEOUT + READ_TIMEOUT
+        session = botocore.session.get_session()
+        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=rfc3339)
+        client = boto3.Session(botocore_session=session).client(
+            "bedrock",
+            config=Config(
+                connect_timeout=CONNECT_TIMEOUT,
+                read_timeout=READ_TIMEOUT,
+                retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
+            ),
+        )
+        events: Any = client.meta.events
+        events.register("before-send.bedrock.ListCustomModels", _count_attempt)
+        events.register("needs-retry.bedrock.ListCustomModels", _refuse_late_retry)
+        self._paginator = client.get_paginator("list_custom_models")
+
+    def fetch(self, filters: Filters, page_size: int, token: str | None, budget: Budget) -> Page:
+        """Return one page; see PageSource."""
+        arguments: dict[str, Any] = dict(filters)
+        if token is not None:
+            # Not through StartingToken, which takes a token apart when it happens to decode as JSON.
+            arguments["nextToken"] = token
+        with _accounted(budget), _translated(budget):
+            pages = self._paginator.paginate(**arguments, PaginationConfig={"PageSize": page_size})
+            answer = next(iter(pages))
+        return _page(answer)
+
+
+@contextmanager
+def _accounted(budget: Budget) -> Iterator[None]:
+    budget.calls += 1
+    reset = _budget.set(budget)
+    start = time.monotonic()
+    try:
+        yield
+    finally:
+        budget.seconds += time.monotonic() - start
+        _budget.reset(reset)
+
+
+def _count_attempt(**_: object) -> None:
+    _budget.get().attempts += 1
+
+
+def _refuse_late_retry(*, response: tuple[object, Any] | None, **_: object) -> bool | None:
+    """Answer botocore's question whether to retry: no, if that could end after the deadline; else let it decide."""
+    budget = _budget.get()
+    if response is not None and _is_throttle(*_code_and_status(response[1])):
+        budget.throttles += 1
+    return False if budget.remaining < LONGEST_BACKOFF + CONNECT_TIMEOUT + READ_TIMEOUT else None
+
+
+@contextmanager
+def _translated(budget: Budget) -> Iterator[None]:
+    """Turn botocore's exceptions into ours; what they say stays here, since it may hold a URL with its token."""
+    try:
+        yield
+    except Exception as error:
+        code = _code_and_status(error.response)[0] if isinstance(error, ClientError) else type(error).__name__
+        budget.failure = str(code)[:100]
+        raise _translation(error) from None
+
+
+def _translation(error: Exception) -> Exception:
+    match error:
+        case ClientError():
+            return _refusal(*_code_and_status(error.response))
+        case NoCredentialsError() | PartialCredentialsError() | CredentialRetrievalError():
+            return UpstreamDenied()
+        case HTTPClientError() | ResponseStreamingError():
+            return UpstreamUnavailable()
+        case ResponseParserError() | AttributeError() | LookupError() | TypeError() | ValueError():
+            # botocore's parser trusts the shape of an answer: another one makes it fail in any of these ways.
+            return UpstreamInvalid()
+        case _:
+            return error
+
+
+def _refusal(code: str, status: int) -> Exception:
+    if _is_throttle(code, status):
+        return UpstreamThrottled()
+    if status >= 500 or code in _TIMED_OUT:
+        return UpstreamUnavailable()
+    if status in (401, 403) or code in _DENIED:
+        return UpstreamDenied()
+    return UpstreamRejected()
+
+
+def _is_throttle(code: str, status: int) -> bool:
+    return status == 429 or code in _THROTTLED
+
+
+def _code_and_status(answer: Any) -> tuple[str, int]:
+    return answer.get("Error", {}).get("Code", ""), answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def _page(answer: Mapping[str, object]) -> Page:
+    """Check an answer and return it as a page: what is not a listing must never look like an empty one."""
+    models = answer.get("modelSummaries")
+    if not isinstance(models, list) or not all(map(_is_summary, models)):
+        raise UpstreamInvalid("Bedrock's answer is not a list of models.")
+    token = answer.get("nextToken") or None
+    if token is not None and not (isinstance(token, str) and _TOKEN.fullmatch(token)):
+        raise UpstreamInvalid("Bedrock gave a page token that is none.")
+    return Page(models, token)
+
+
+def _is_summary(model: object) -> bool:
+    return (
+        isinstance(model, dict)
+        and ModelSummary.__required_keys__ <= model.keys()
+        and all(isinstance(value, str) for value in model.values())
+    )

@@ -1,0 +1,64 @@
+"""Errors as RFC 9457 problem details."""
+
+from custom_models.core.errors import (
+    CursorMismatch,
+    CustomModelsError,
+    ExpiredCursor,
+    Internal,
+    InvalidCursor,
+    InvalidQuery,
+    UpstreamDenied,
+    UpstreamInvalid,
+    UpstreamRejected,
+    UpstreamThrottled,
+    UpstreamUnavailable,
+)
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:problem-type:custom-models:"
+
+
+class NotFound(CustomModelsError):
+    """There is nothing at this path."""
+
+    kind = "not-found"
+    title = "Not found"
+    advice = "There is nothing here; the listing is at /v1/custom-models, its description at /v1/openapi.json."
+
+
+class MethodNotAllowed(CustomModelsError):
+    """There is something at this path, but only to read."""
+
+    kind = "method-not-allowed"
+    title = "Method not allowed"
+    advice = "Use GET or HEAD; this API only reads."
+
+
+STATUS: dict[type[CustomModelsError], int] = {
+    InvalidQuery: 400,
+    InvalidCursor: 400,
+    ExpiredCursor: 400,
+    CursorMismatch: 400,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    UpstreamThrottled: 429,
+    UpstreamDenied: 500,
+    Internal: 500,
+    UpstreamRejected: 502,
+    UpstreamInvalid: 502,
+    UpstreamUnavailable: 503,
+}
+
+
+def problem(error: CustomModelsError, request_id: str) -> dict[str, object]:
+    """Return the problem details of an error."""
+    details: dict[str, object] = {
+        "type": TYPE_PREFIX + error.kind,
+        "title": error.title,
+        "status": STATUS[type(error)],
+        "detail": error.detail,
+        "requestId": request_id,
+    }
+    if isinstance(error, InvalidQuery) and error.errors:
+        details["errors"] = [{"parameter": name, "message": message} for name, message in error.errors]
+    return details

@@ -1,0 +1,129 @@
+"""The keys that sign cursors: from Secrets Manager on AWS, one given key elsewhere."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from custom_models.core.cursor import SHORTEST_KEY
+from custom_models.core.errors import Internal, UpstreamUnavailable
+
+CACHE_SECONDS = 300
+RENEWAL_SECONDS = 30
+LONGEST_FETCH = 5.0
+"""Seconds that reading the secret lasts at most: two calls of one attempt each (1 s to connect, 1.5 s to read)."""
+
+_log = logging.getLogger(__name__)
+
+
+class GivenKey:
+    """One key for good."""
+
+    def __init__(self, key: str) -> None:
+        """Take the key."""
+        self._keys = (key,)
+
+    def current(self) -> Sequence[str]:
+        """Return it."""
+        return self._keys
+
+    def renewed(self) -> None:
+        """Return None: there is no other."""
+
+
+class SecretKeys:
+    """The current and the previous version of a secret, cached; safe to share between threads.
+
+    The secret is a string, the key itself. It is read when a key is first needed, again after some
+    minutes, and at once (though at most every 30 s) for a signature that no known key made: another
+    container may have signed with a newer one. While Secrets Manager is out of reach, known keys
+    stay in use.
+    """
+
+    def __init__(self, secret_id: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the secret's name or ARN, and the clock that its age is measured with."""
+        self._secret_id = secret_id
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._keys: Sequence[str] = ()
+        self._read_at = float("-inf")
+        self._renewed_at = float("-inf")
+        self._renewal_failed = False
+
+    def current(self) -> Sequence[str]:
+        """Return the keys, oldest first.
+
+        Raises:
+            UpstreamUnavailable: they are not known yet, and Secrets Manager cannot be reached.
+            Internal: the secret is denied, missing or no key.
+        """
+        with self._lock:
+            if self._clock() - self._read_at >= CACHE_SECONDS:
+                try:
+                    self._keys = self._read()
+                except UpstreamUnavailable:
+                    if not self._keys:
+                        raise
+                    _log.warning("Secrets Manager is not available; the cursor keys known so far stay in use")
+                    # Not at every request from now on: the next try is a renewal interval away.
+                    self._read_at = self._clock() - CACHE_SECONDS + RENEWAL_SECONDS
+            return self._keys
+
+    def renewed(self) -> Sequence[str] | None:
+        """Return the keys read again, or None if they were not long ago.
+
+        Raises:
+            UpstreamUnavailable: Secrets Manager cannot be reached, so that nobody can tell whether
+                the unknown signature is a forgery.
+            Internal: the secret is denied, missing or no key.
+        """
+        with self._lock:
+            if self._clock() - self._renewed_at < RENEWAL_SECONDS:
+                if self._renewal_failed:
+                    raise UpstreamUnavailable(_UNREACHABLE)
+                return None
+            self._renewed_at = self._clock()
+            self._renewal_failed = True
+            self._keys = self._read()
+            self._renewal_failed = False
+            return self._keys
+
+    def _read(self) -> Sequence[str]:
+        current = self._version("AWSCURRENT")
+        if current is None:
+            raise Internal from LookupError("the secret of the cursor key has no current version")
+        previous = self._version("AWSPREVIOUS")
+        self._read_at = self._clock()
+        # A secret that was never rotated has no previous version.
+        return (current,) if previous is None else (previous, current)
+
+    def _version(self, stage: str) -> str | None:
+        if self._client is None:
+            config = Config(connect_timeout=1, read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 1})
+            self._client = boto3.Session().client("secretsmanager", config=config)
+        try:
+            answer = self._client.get_secret_value(SecretId=self._secret_id, VersionStage=stage)
+        except self._client.exceptions.ResourceNotFoundException:
+            return None
+        except ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500 or "Throttl" in code:
+                raise UpstreamUnavailable(_UNREACHABLE) from None
+            raise Internal from error
+        except HTTPClientError:
+            raise UpstreamUnavailable(_UNREACHABLE) from None
+        except BotoCoreError as error:
+            raise Internal from error
+        key = answer.get("SecretString")
+        if not isinstance(key, str) or len(key) < SHORTEST_KEY:
+            raise Internal from ValueError(f"the secret of the cursor key is not a string of {SHORTEST_KEY} characters")
+        return key
+
+
+_UNREACHABLE = "The key of the cursors could not be read in time; wait and send the same request again."

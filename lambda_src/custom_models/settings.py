@@ -1,0 +1,49 @@
+"""The function's settings: its environment, checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from custom_models.core.cursor import SHORTEST_KEY
+
+SHORTEST_LIFETIME, LONGEST_LIFETIME = 60, 7 * 24 * 3600
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the text names it and says what it must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set.
+
+    Region, credentials and ``AWS_ENDPOINT_URL_BEDROCK`` are boto3's to read, log levels Powertools'.
+    """
+
+    cursor_secret_id: str | None
+    """``CURSOR_SECRET_ID``: name or ARN of the secret in Secrets Manager that holds the key of the cursors."""
+
+    cursor_key: str | None = field(repr=False)
+    """``CURSOR_KEY``: the key itself, where there is no Secrets Manager; at least 32 characters."""
+
+    cursor_lifetime: int
+    """``CURSOR_LIFETIME_SECONDS``: after so many seconds a cursor expires; 86,400 (a day) if not set."""
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read the environment.
+
+        Raises:
+            SettingsError: something is missing or wrong.
+        """
+        secret_id = environment.get("CURSOR_SECRET_ID") or None
+        key = environment.get("CURSOR_KEY") or None
+        if (secret_id is None) == (key is None):
+            raise SettingsError("Set either CURSOR_SECRET_ID (on AWS) or CURSOR_KEY (elsewhere), to sign cursors with.")
+        if key is not None and len(key) < SHORTEST_KEY:
+            raise SettingsError(f"CURSOR_KEY must have at least {SHORTEST_KEY} characters.")
+        lifetime = environment.get("CURSOR_LIFETIME_SECONDS", "86400")
+        if not (lifetime.isascii() and lifetime.isdigit() and SHORTEST_LIFETIME <= int(lifetime) <= LONGEST_LIFETIME):
+            raise SettingsError(
+                f"CURSOR_LIFETIME_SECONDS must be a whole number from {SHORTEST_LIFETIME} to {LONGEST_LIFETIME}."
+            )
+        return cls(secret_id, key, int(lifetime))

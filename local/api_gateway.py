@@ -1,0 +1,253 @@
+"""A stand-in for an API Gateway REST API: HTTP in, proxy events to the handler, its proxy responses out.
+
+The events are as AWS makes them for ``ANY`` on the root and on ``{proxy+}`` behind IAM
+authorization, and what AWS would not pass on is not passed on. Each invocation gets a context with
+the function's time limit. Requests are served side by side.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+"""
+
+import base64
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+STAGE = "local"
+FUNCTION_TIMEOUT = 27.0
+"""Seconds, as deployed: what the gateway's 29 leave after a cold start."""
+
+_ACCOUNT = "123456789012"
+_LONGEST_REQUEST = 10_240
+"""Bytes of request line and headers."""
+
+_LARGEST_BODY = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the function uses of Lambda's context object."""
+
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    timeout: float = FUNCTION_TIMEOUT
+    started: float = field(default_factory=time.monotonic)
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds that are left."""
+        return max(0, int((self.started + self.timeout - time.monotonic()) * 1000))
+
+
+Handler: TypeAlias = Callable[[Any, Context], dict[str, Any]]
+Headers: TypeAlias = list[tuple[str, str]]
+
+
+def proxy_event(
+    method: str, target: str, headers: Headers, body: bytes = b"", source_ip: str = "127.0.0.1"
+) -> dict[str, Any]:
+    """Return the event for a request; ``target`` is its path and query as on the request line."""
+    url = urlsplit(target)
+    path = unquote(url.path)
+    resource, proxy = ("/{proxy+}", {"proxy": path.removeprefix("/")}) if path.strip("/") else ("/", None)
+    request_id, now = str(uuid.uuid4()), datetime.now(UTC)
+    query = parse_qsl(url.query, keep_blank_values=True)
+    user_agent = _single(headers).get("User-Agent")
+    text, is_base64 = _body(body)
+    return {
+        "resource": resource,
+        "path": path,
+        "httpMethod": method,
+        "headers": _single(headers) or None,
+        "multiValueHeaders": _multi(headers) or None,
+        "queryStringParameters": _single(query) or None,
+        "multiValueQueryStringParameters": _multi(query) or None,
+        "pathParameters": proxy,
+        "stageVariables": None,
+        "requestContext": {
+            "resourceId": "local",
+            "resourcePath": resource,
+            "httpMethod": method,
+            "extendedRequestId": request_id,
+            "requestTime": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
+            "path": f"/{STAGE}{path}",
+            "accountId": _ACCOUNT,
+            "protocol": "HTTP/1.1",
+            "stage": STAGE,
+            "domainPrefix": "localhost",
+            "requestTimeEpoch": int(now.timestamp() * 1000),
+            "requestId": request_id,
+            "identity": {
+                "cognitoIdentityPoolId": None,
+                "accountId": _ACCOUNT,
+                "cognitoIdentityId": None,
+                "caller": "AIDALOCAL",
+                "sourceIp": source_ip,
+                "principalOrgId": None,
+                "accessKey": "AKIALOCAL",
+                "cognitoAuthenticationType": None,
+                "cognitoAuthenticationProvider": None,
+                "userArn": f"arn:aws:iam::{_ACCOUNT}:user/local",
+                "userAgent": user_agent,
+                "user": "AIDALOCAL",
+            },
+            "domainName": "localhost",
+            "apiId": "local",
+        },
+        "body": text,
+        "isBase64Encoded": is_base64,
+    }
+
+
+def _single(pairs: Headers) -> dict[str, str]:
+    return dict(pairs)
+
+
+def _multi(pairs: Headers) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def _body(content: bytes) -> tuple[str | None, bool]:
+    try:
+        return content.decode() or None, False
+    except UnicodeDecodeError:
+        return base64.b64encode(content).decode(), True
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP response."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def gateway_response(kind: str, status: int, title: str, detail: str, request_id: str) -> Response:
+    """Return what the gateway itself says, as it is set up on AWS too: problem details."""
+    problem = {
+        "type": f"urn:problem-type:custom-models:{kind}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "requestId": request_id,
+    }
+    headers = [("Content-Type", "application/problem+json"), ("X-Request-Id", request_id)]
+    return Response(status, headers, json.dumps(problem).encode())
+
+
+def http_response(answer: object) -> Response:
+    """Return the HTTP response for what a handler returned.
+
+    Raises:
+        ValueError: it is not a proxy response; the gateway answers 502 then.
+    """
+    if not isinstance(answer, dict):
+        raise ValueError("not an object")
+    unknown = answer.keys() - {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
+    status, body = answer.get("statusCode"), answer.get("body", "")
+    if unknown or not isinstance(status, int) or not 100 <= status <= 599 or not isinstance(body, str):
+        raise ValueError("not a proxy response")
+    pairs = [(name, value) for name, value in (answer.get("headers") or {}).items()]
+    pairs += [(name, value) for name, values in (answer.get("multiValueHeaders") or {}).items() for value in values]
+    if any(not isinstance(value, str) or "\n" in value or "\r" in value for _, value in pairs):
+        raise ValueError("not headers")
+    content = base64.b64decode(body, validate=True) if answer.get("isBase64Encoded") else body.encode()
+    if len(content) > _LARGEST_BODY:
+        raise ValueError("too large")
+    return Response(status, pairs, content)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(self, handler: Handler, port: int) -> None:
+        self.handler = handler
+        super().__init__(("127.0.0.1", port), _RequestHandler)
+
+
+class _RequestHandler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def handle_one_request(self) -> None:
+        """Serve any method: the gateway has ANY on everything, so the function decides."""
+        try:
+            self.raw_requestline = self.rfile.readline(65_537)
+            if not self.raw_requestline:
+                self.close_connection = True
+            elif len(self.raw_requestline) > 65_536:
+                self.requestline = self.request_version = self.command = ""
+                self.send_error(414)
+            elif self.parse_request():
+                self._respond(self._answer())
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True
+
+    def _answer(self) -> Response:
+        headers = list(self.headers.items())
+        length = self.headers.get("Content-Length", "0")
+        body = self.rfile.read(int(length)) if length.isdecimal() else b""
+        size = len(self.raw_requestline) + sum(len(name) + len(value) + 4 for name, value in headers)
+        event = proxy_event(self.command, self.path, headers, body, self.client_address[0])
+        request_id = event["requestContext"]["requestId"]
+        if size > _LONGEST_REQUEST:
+            return gateway_response(
+                "request-too-large",
+                413,
+                "Request too large",
+                "Request line and headers may have 10,240 bytes.",
+                request_id,
+            )
+        try:
+            return http_response(self.server.handler(event, Context()))
+        except Exception:
+            # What the function did not turn into an answer: API Gateway shows nothing of it.
+            return gateway_response("gateway-error", 502, "Gateway error", "The function gave no answer.", request_id)
+
+    def _respond(self, response: Response) -> None:
+        self.send_response(response.status)
+        for name, value in response.headers:
+            self.send_header(name, value)
+        if response.status not in (204, 304):
+            self.send_header("Content-Length", str(len(response.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
+
+    def version_string(self) -> str:
+        return "local"
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the function's own log tells of each request."""
+
+
+def create_server(handler: Handler, port: int) -> ThreadingHTTPServer:
+    """Return a server on 127.0.0.1, bound and not yet serving; port 0 takes a free one.
+
+    Raises:
+        OSError: the port is in use.
+    """
+    return _Server(handler, port)
+
+
+@contextmanager
+def serve(handler: Handler, port: int = 0) -> Iterator[str]:
+    """Serve a handler from a thread, and yield the API's URL."""
+    server = create_server(handler, port)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,90 @@
+"""Plausible custom models for the emulator."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+REGION = "us-east-1"
+ACCOUNT = "123456789012"
+OTHER_ACCOUNT = "210987654321"
+
+_FOUNDATION_MODELS = (
+    ("amazon.nova-lite-v1:0:300k", "Nova Lite"),
+    ("amazon.nova-pro-v1:0:300k", "Nova Pro"),
+    ("amazon.titan-text-express-v1:0:8k", "Titan Text G1 - Express"),
+    ("anthropic.claude-3-haiku-20240307-v1:0:200k", "Claude 3 Haiku"),
+    ("cohere.command-light-text-v14:7:4k", "Command Light"),
+    ("meta.llama3-1-70b-instruct-v1:0:128k", "Llama 3.1 70B Instruct"),
+)
+_TASKS = ("churn", "fraud", "invoice", "support", "triage", "sentiment", "catalog", "contracts", "forecast", "routing")
+_TEAMS = ("emea", "apac", "latam", "retail", "banking", "care", "legal", "ops")
+_TYPES = ("FINE_TUNING", "FINE_TUNING", "FINE_TUNING", "CONTINUED_PRE_TRAINING", "DISTILLATION")
+_STATUSES = ("Active",) * 8 + ("Creating", "Failed")
+_NEWEST = datetime(2026, 10, 31, 18, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One custom model as Bedrock knows it: a summary's fields, and the foundation model that it goes back to."""
+
+    arn: str
+    name: str
+    created: datetime
+    base_arn: str
+    base_name: str
+    foundation_arn: str
+    customization_type: str | None = None
+    owner: str | None = None
+    status: str | None = None
+
+    def summary(self) -> dict[str, object]:
+        """Return it as ListCustomModels does; what is None is left out."""
+        members = {
+            "modelArn": self.arn,
+            "modelName": self.name,
+            "creationTime": self.created.isoformat().replace("+00:00", "Z"),
+            "baseModelArn": self.base_arn,
+            "baseModelName": self.base_name,
+            "customizationType": self.customization_type,
+            "ownerAccountId": self.owner,
+            "modelStatus": self.status,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+def plausible_models(count: int, seed: int = 0) -> Sequence[Model]:
+    """Return so many models, always the same ones for a seed; some share their creation time."""
+    rng = random.Random(seed)
+    models: list[Model] = []
+    created = _NEWEST
+    for number in range(count, 0, -1):
+        if rng.random() > 0.05:
+            created -= timedelta(seconds=rng.randint(60, 86_400), milliseconds=rng.randint(0, 999))
+        models.append(_plausible(rng, number, created, models))
+    return models
+
+
+def _plausible(rng: random.Random, number: int, created: datetime, earlier: Sequence[Model]) -> Model:
+    foundation_id, foundation_name = rng.choice(_FOUNDATION_MODELS)
+    foundation_arn = f"arn:aws:bedrock:{REGION}::foundation-model/{foundation_id}"
+    base_arn, base_name = foundation_arn, foundation_name
+    kind = rng.choice(_TYPES)
+    if earlier and rng.random() < 0.1:
+        # Customized further: its base is itself a custom model.
+        base = rng.choice(earlier)
+        base_arn, base_name, foundation_arn = base.arn, base.name, base.foundation_arn
+        foundation_id = foundation_arn.rpartition("/")[2]
+    owner = OTHER_ACCOUNT if rng.random() < 0.08 else ACCOUNT
+    suffix = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=12))
+    return Model(
+        arn=f"arn:aws:bedrock:{REGION}:{owner}:custom-model/{foundation_id}/{suffix}",
+        name=f"{rng.choice(_TASKS)}-{rng.choice(_TEAMS)}-v{number}",
+        created=created,
+        base_arn=base_arn,
+        base_name=base_name,
+        foundation_arn=foundation_arn,
+        customization_type=kind,
+        owner=owner,
+        status=rng.choice(_STATUSES),
+    )
