@@ -23,7 +23,10 @@ RESERVE = LONGEST_FETCH + 1.0
 class Context(Protocol):
     """What is used of the context object that Lambda passes."""
 
-    aws_request_id: str
+    @property
+    def aws_request_id(self) -> str:
+        """Return the id of the invocation."""
+        ...
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until Lambda ends the invocation."""

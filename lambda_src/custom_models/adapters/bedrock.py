@@ -5,6 +5,7 @@ One ``paginate()`` per upstream call, of which one page is taken: within one, bo
 changes on resume (docs/adr/0003-paging.md). botocore's words for these things stay in this module.
 """
 
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any
 
 import boto3
 import botocore.session
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
@@ -109,7 +111,7 @@ class BedrockSource:
         )
         events: Any = client.meta.events
         events.register("before-send.bedrock.ListCustomModels", _count_attempt)
-        events.register("needs-retry.bedrock.ListCustomModels", _refuse_late_retry)
+        events.register("needs-retry.bedrock.ListCustomModels", _inspect_attempt)
         self._paginator = client.get_paginator("list_custom_models")
 
     def fetch(self, filters: Filters, page_size: int, token: str | None, budget: Budget) -> Page:
@@ -140,12 +142,24 @@ def _count_attempt(**_: object) -> None:
     _budget.get().attempts += 1
 
 
-def _refuse_late_retry(*, response: tuple[object, Any] | None, **_: object) -> bool | None:
-    """Answer botocore's question whether to retry: no, if that could end after the deadline; else let it decide."""
+def _inspect_attempt(*, response: tuple[AWSResponse, Any] | None, **_: object) -> bool | None:
+    """Look at what an attempt gave, when botocore asks whether to retry.
+
+    The answer is no (False) if a retry could end after the deadline; else botocore decides (None).
+    """
     budget = _budget.get()
-    if response is not None and _is_throttle(*_code_and_status(response[1])):
-        budget.throttles += 1
+    if response is not None:
+        http, parsed = response
+        if _is_throttle(*_code_and_status(parsed)):
+            budget.throttles += 1
+        if parsed.get("modelSummaries") == [] and not _is_empty_list(http.content):
+            # Of an object or a string in its place botocore makes an empty list too.
+            del parsed["modelSummaries"]
     return False if budget.remaining < LONGEST_BACKOFF + CONNECT_TIMEOUT + READ_TIMEOUT else None
+
+
+def _is_empty_list(content: bytes) -> bool:
+    return bool(json.loads(content)["modelSummaries"] == [])
 
 
 @contextmanager
@@ -167,7 +181,7 @@ def _translation(error: Exception) -> Exception:
             return UpstreamDenied()
         case HTTPClientError() | ResponseStreamingError():
             return UpstreamUnavailable()
-        case ResponseParserError() | AttributeError() | LookupError() | TypeError() | ValueError():
+        case ResponseParserError() | ArithmeticError() | AttributeError() | LookupError() | TypeError() | ValueError():
             # botocore's parser trusts the shape of an answer: another one makes it fail in any of these ways.
             return UpstreamInvalid()
         case _:

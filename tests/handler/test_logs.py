@@ -1,0 +1,187 @@
+"""One line a request, whatever became of it, and nothing in it that must not be there."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from custom_models.core import errors
+from local.api_gateway import Context, proxy_event
+from local.bedrock_emulator import Emulator, deny, members, throttle
+from tests.conftest import KEY, Api
+
+Logged = Callable[[], dict[str, Any]]
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+def metrics(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return name → value of every metric, and the outcome that the requests were counted under."""
+    found: dict[str, Any] = {}
+    for line in lines:
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
+            assert directive["Namespace"] == "CustomModels"
+            for metric in directive["Metrics"]:
+                found[metric["Name"]] = line[metric["Name"]][0]
+            for dimensions in directive["Dimensions"]:
+                assert line["service"] == "custom-models"
+                if "outcome" in dimensions:
+                    found["outcome"] = line["outcome"]
+    return found
+
+
+def test_a_listing_over_http(api: Api, logged: Logged) -> None:
+    answer = api.get("maxItems=5&nameContains=churn&isOwned=true&sortOrder=Ascending")
+    line = logged()
+    assert line["level"] == "INFO"
+    assert line["service"] == "custom-models"
+    assert line["route"] == "/v1/custom-models"
+    assert (line["outcome"], line["status"], line["items"], line["end"]) == ("ok", 200, 5, "max-items")
+    assert line["filters"] == ["isOwned", "nameContains", "sortOrder"]
+    assert (line["cursor_in"], line["cursor_out"]) == (False, True)
+    assert (line["upstream_pages"], line["upstream_retries"]) == (1, 0)
+    assert 0 < line["upstream_ms"] <= line["total_ms"]
+    assert line["caller"] == "arn:aws:iam::123456789012:user/local"
+    assert line["request_id"] == line["correlation_id"] == answer.headers["X-Request-Id"]
+    assert line["function_request_id"] != line["request_id"]
+    assert line["cold_start"] in (True, False)
+
+
+def test_a_direct_invocation(api: Api, logged: Logged) -> None:
+    cursor = api.invoke({"maxItems": 299})["nextCursor"]
+    logged()
+    api.invoke({"cursor": cursor})
+    line = logged()
+    assert (line["route"], line["outcome"], line["items"], line["end"]) == ("direct", "ok", 1, "complete")
+    assert (line["cursor_in"], line["cursor_out"]) == (True, False)
+    assert "caller" not in line
+    assert "status" not in line
+    assert line["request_id"] == line["function_request_id"]
+
+
+def test_only_the_first_request_is_a_cold_start(new_api: Callable[[], Api], logged: Logged) -> None:
+    api = new_api()
+    found = []
+    for _ in range(3):
+        api.get()
+        found.append(logged()["cold_start"])
+    assert found == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "route", "outcome", "status"),
+    [
+        ("/v1/custom-models", "maxItems=0", "/v1/custom-models", "invalid-query", 400),
+        ("/v1/custom-models", "cursor=x", "/v1/custom-models", "invalid-cursor", 400),
+        ("/v1/openapi.json", "", "/v1/openapi.json", "ok", 200),
+        ("/nothing/here?", "", "unknown", "not-found", 404),
+    ],
+)
+def test_every_path(api: Api, logged: Logged, path: str, query: str, route: str, outcome: str, status: int) -> None:
+    api.get(query, path=path)
+    line = logged()
+    assert (line["route"], line["outcome"], line["status"]) == (route, outcome, status)
+
+
+def test_a_304_is_its_own_outcome(api: Api, logged: Logged) -> None:
+    api.get("maxItems=1000", If_None_Match="*")
+    line = logged()
+    assert (line["outcome"], line["status"], line["items"]) == ("not-modified", 304, 300)
+
+
+def test_a_refusal_of_bedrocks_is_for_the_operators(api: Api, emulator: Emulator, logged: Logged) -> None:
+    emulator.misbehave(always=deny)
+    api.get()
+    line = logged()
+    assert (line["level"], line["outcome"], line["upstream_error"]) == (
+        "ERROR",
+        "upstream-denied",
+        "AccessDeniedException",
+    )
+    assert "exception" not in line
+
+
+def test_a_fault_has_its_stack_trace_once(api: Api, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the inside")
+
+    monkeypatch.setattr("custom_models.bootstrap.list_models", fail)
+    for event in (proxy_event("GET", "/v1/custom-models", []), {}):
+        with contextlib.suppress(errors.Internal):
+            api.handler(event, Context())
+        found = lines()
+        (line,) = [line for line in found if line.get("message") == "request"]
+        assert (line["level"], line["outcome"], line["exception_name"]) == ("ERROR", "internal", "RuntimeError")
+        assert json.dumps(found).count("the inside") == json.dumps(line).count("the inside") > 0
+
+
+def test_a_correlation_id_that_is_sane_is_taken(api: Api, logged: Logged) -> None:
+    api.get(X_Correlation_Id="job-17/step:3")
+    assert logged()["correlation_id"] == "job-17/step:3"
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "a\nb", "\x1b[31m", 'a"b', "ä", "x" * 257, "{}", "a,b;c"])
+def test_one_that_is_not_is_left(api: Api, logged: Logged, bad: str) -> None:
+    api.get(X_Correlation_Id=bad)
+    line = logged()
+    assert line["correlation_id"] == line["request_id"]
+
+
+def test_a_caller_that_is_no_name_is_left(api: Api, logged: Logged) -> None:
+    event = proxy_event("GET", "/v1/custom-models", [])
+    event["requestContext"]["identity"] |= {"userArn": "x\n{}", "accountId": "123456789012"}
+    api.handler(event, Context())
+    assert logged()["caller"] == "123456789012"
+
+
+class TestSecrets:
+    def test_nothing_that_opens_anything_is_logged(
+        self, new_api: Callable[[], Api], emulator: Emulator, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Cursors, tokens, keys and headers, on every path that they may take."""
+        api = new_api()
+        cursor = api.get("maxItems=5").body["nextCursor"]
+        token = "token-of-bedrock"
+        emulator.misbehave(members(nextToken=token))
+        with_token = api.get("maxItems=5").body["nextCursor"]
+        for fault in (None, throttle, deny, members(nextToken=token), lambda *_: None):
+            emulator.misbehave(always=fault)
+            api.get({"cursor": with_token, "maxItems": 5}, Authorization="AWS4-HMAC-SHA256 Credential=x")
+        emulator.misbehave()
+        api.get({"cursor": cursor + "x"})
+        api.get({"cursor": cursor, "isOwned": "true"})
+        with pytest.raises(errors.InvalidQuery):
+            api.invoke({"cursor": cursor, "x": 1})
+        output = capsys.readouterr()
+        assert "request_id" in output.out
+        for secret in (cursor, with_token, token, KEY, "AWS4-HMAC"):
+            assert secret not in output.out + output.err
+
+
+class TestMetrics:
+    def test_of_a_listing(self, api: Api, lines: Lines) -> None:
+        api.get("maxItems=50&pageSize=20")
+        found = metrics(lines())
+        assert found.pop("UpstreamLatency") > 0
+        assert found == {
+            "Requests": 1,
+            "outcome": "ok",
+            "Items": 50,
+            "UpstreamPages": 3,
+            "UpstreamThrottles": 0,
+            "RejectedCursors": 0,
+        }
+
+    def test_of_throttling(self, new_api: Callable[[], Api], emulator: Emulator, lines: Lines) -> None:
+        emulator.misbehave(always=throttle)
+        new_api().get()
+        found = metrics(lines())
+        assert (found["outcome"], found["UpstreamThrottles"], found["Items"]) == ("upstream-throttled", 3, 0)
+
+    @pytest.mark.parametrize("query", ["cursor=x", "cursor=a.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"])
+    def test_of_a_rejected_cursor(self, api: Api, lines: Lines, query: str) -> None:
+        api.get(query)
+        found = metrics(lines())
+        assert (found["outcome"], found["RejectedCursors"]) == ("invalid-cursor", 1)
+        assert "UpstreamLatency" not in found

@@ -1,0 +1,49 @@
+"""Two requests at once never see each other's state."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from local.bedrock_emulator import Answer, Emulator, Parameters
+from local.models import plausible_models
+from tests.conftest import Api
+
+
+def test_many_walks_at_once(api: Api, emulator: Emulator, lines: Callable[[], list[dict[str, Any]]]) -> None:
+    models = plausible_models(300)
+
+    def walk(number: int) -> tuple[str, int]:
+        """Follow one listing to its end, half of them over HTTP; every one has a filter of its own."""
+        name = f"v{number}"
+        found: list[str] = []
+        parameters: dict[str, Any] = {"nameContains": name, "maxItems": 1 + number % 3}
+        while True:
+            correlation = f"walk-{number}"
+            answer = api.get(parameters, X_Correlation_Id=correlation).body if number % 2 else api.invoke(parameters)
+            found += [model["modelName"] for model in answer["modelSummaries"]]
+            if "nextCursor" not in answer:
+                break
+            parameters["cursor"] = answer["nextCursor"]
+        assert sorted(found) == sorted(model.name for model in models if name in model.name)
+        return name, len(found)
+
+    with ThreadPoolExecutor(16) as pool:
+        found = dict(pool.map(walk, range(1, 40)))
+    told = lines()
+    requests = [line for line in told if line.get("message") == "request"]
+    assert sum(line["items"] for line in requests) == sum(found.values())
+    assert all(line["upstream_pages"] == 1 for line in requests)
+    assert all(line["correlation_id"].startswith("walk-") == (line["route"] != "direct") for line in requests)
+    assert len([line for line in told if "Requests" in line]) == len(requests)
+
+
+def test_a_failure_beside_a_success(new_api: Callable[[], Api], emulator: Emulator) -> None:
+    def deny_the_owned(right: Answer, parameters: Parameters) -> Answer:
+        refused = Answer(403, {"message": "no"}, {"x-amzn-ErrorType": "AccessDeniedException"})
+        return refused if parameters.get("isOwned") == "true" else right
+
+    emulator.misbehave(always=deny_the_owned)
+    api = new_api()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: api.get("isOwned=true" if n % 2 else "isOwned=false"), range(60)))
+    assert [answer.status for answer in answers] == [200, 500] * 30

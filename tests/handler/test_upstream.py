@@ -1,0 +1,257 @@
+"""What Bedrock may do, over real HTTP, and what becomes of it."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from custom_models.adapters import bedrock
+from custom_models.core import errors
+from local.bedrock_emulator import (
+    Answer,
+    Emulator,
+    Fault,
+    body,
+    deny,
+    disconnect,
+    error,
+    hang,
+    internal_error,
+    members,
+    not_json,
+    throttle,
+    unavailable,
+    unknown_operation,
+)
+from local.models import plausible_models
+from tests.conftest import Api
+
+ARNS = [m.arn for m in sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)]
+SUMMARY = plausible_models(1)[0].summary()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timeouts of a fraction of a second, so that tests of them do not take minutes."""
+    monkeypatch.setattr(bedrock, "CONNECT_TIMEOUT", 0.1)
+    monkeypatch.setattr(bedrock, "READ_TIMEOUT", 0.2)
+    monkeypatch.setattr(bedrock, "LONGEST_BACKOFF", 0.5)
+
+
+def kind_of(api: Api, event: Any = None) -> str:
+    with pytest.raises(errors.CustomModelsError) as caught:
+        api.invoke(event or {})
+    return caught.value.kind
+
+
+class TestRetries:
+    """As botocore's standard mode has them: three attempts at what may pass, one at what will not."""
+
+    @pytest.mark.parametrize("fault", [throttle, internal_error, unavailable, disconnect])
+    def test_what_passes_in_time_is_not_seen(
+        self, new_api: Callable[[], Api], emulator: Emulator, fault: Fault, logged: Callable[[], dict[str, Any]]
+    ) -> None:
+        emulator.misbehave(fault, fault)
+        assert len(new_api().get().arns) == 100
+        assert len(emulator.calls) == 3
+        line = logged()
+        assert (line["upstream_pages"], line["upstream_retries"]) == (1, 2)
+        assert line["upstream_throttles"] == (2 if fault is throttle else 0)
+
+    @pytest.mark.parametrize(
+        ("fault", "kind", "attempts"),
+        [
+            (throttle, "upstream-throttled", 3),
+            (lambda *_: error("TooManyRequestsException", 429), "upstream-throttled", 3),
+            (lambda *_: Answer(429, b""), "upstream-throttled", 3),
+            (internal_error, "upstream-unavailable", 3),
+            (unavailable, "upstream-unavailable", 3),
+            (disconnect, "upstream-unavailable", 3),
+            (deny, "upstream-denied", 1),
+            (lambda *_: error("UnrecognizedClientException", 403), "upstream-denied", 1),
+            (lambda *_: error("ExpiredTokenException", 400), "upstream-denied", 1),
+            (unknown_operation, "upstream-rejected", 1),
+            (lambda *_: error("SomethingNewException", 418), "upstream-rejected", 1),
+            (lambda *_: Answer(302, b"", {"Location": "http://127.0.0.1:9/"}), "upstream-rejected", 1),
+        ],
+    )
+    def test_what_does_not_pass(
+        self, new_api: Callable[[], Api], emulator: Emulator, fault: Fault, kind: str, attempts: int
+    ) -> None:
+        emulator.misbehave(always=fault)
+        assert kind_of(new_api()) == kind
+        assert len(emulator.calls) == attempts
+
+
+class TestNoListing:
+    """An answer that is no listing must never look like an empty one."""
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            not_json,
+            body(b""),
+            body(b"null"),
+            body(b"[]"),
+            body(b'"modelSummaries"'),
+            body(b'{"modelSummaries": ['),
+            body(b'{"modelSummaries": [\xff]}'),
+            body({}),
+            body({"modelSummaries": None}),
+            body({"modelSummaries": "none"}),
+            body({"modelSummaries": {}}),
+            body({"modelSummaries": [None]}),
+            body({"modelSummaries": ["x"]}),
+            body({"modelSummaries": [[]]}),
+            body({"modelSummaries": [{**SUMMARY, "modelArn": None}]}),
+            body({"modelSummaries": [{key: SUMMARY[key] for key in SUMMARY if key != "modelName"}]}),
+            body({"modelSummaries": [{**SUMMARY, "modelName": 5}]}),
+            body({"modelSummaries": [{**SUMMARY, "creationTime": "yesterday"}]}),
+            body({"modelSummaries": [{**SUMMARY, "creationTime": "2026-02-30T00:00:00Z"}]}),
+            body({"modelSummaries": [{**SUMMARY, "creationTime": "2026-01-01T00:00:00"}]}),
+            body({"modelSummaries": [{**SUMMARY, "creationTime": True}]}),
+            body({"modelSummaries": [{**SUMMARY, "creationTime": 1e300}]}),
+            body({"modelSummaries": [SUMMARY] * 101}),
+            members(nextToken=5),
+            members(nextToken="a b"),
+            members(nextToken="x" * 2049),
+            members(nextToken="\ud800"),
+            members(nextToken=["x"]),
+        ],
+    )
+    def test_it_is_upstream_invalid(self, api: Api, emulator: Emulator, fault: Fault) -> None:
+        emulator.misbehave(always=fault)
+        assert kind_of(api) == "upstream-invalid"
+
+    def test_also_in_between(self, api: Api, emulator: Emulator) -> None:
+        emulator.misbehave(None, not_json)
+        assert kind_of(api, {"pageSize": 10}) == "upstream-invalid"
+
+    def test_an_empty_token_is_none(self, api: Api, emulator: Emulator) -> None:
+        """As botocore's paginator has it."""
+        emulator.misbehave(members(nextToken=""))
+        assert "nextCursor" not in api.invoke({"maxItems": 5})
+
+    def test_fields_that_botocore_does_not_know_are_not_passed_on(self, api: Api, emulator: Emulator) -> None:
+        emulator.misbehave(body({"modelSummaries": [{**SUMMARY, "secret": "x"}]}))
+        assert api.invoke({})["modelSummaries"] == [SUMMARY]
+
+
+class TestInBetween:
+    """A failure after the first page that may pass: what there is, and where to go on."""
+
+    @pytest.mark.parametrize(
+        ("fault", "end"),
+        [(throttle, "upstream-throttled"), (unavailable, "upstream-unavailable"), (disconnect, "upstream-unavailable")],
+    )
+    def test_nothing_is_lost(
+        self,
+        new_api: Callable[[], Api],
+        emulator: Emulator,
+        fault: Fault,
+        end: str,
+        logged: Callable[[], dict[str, Any]],
+    ) -> None:
+        api = new_api()
+        emulator.misbehave(None, None, always=fault)
+        part = api.get("maxItems=50&pageSize=10")
+        assert (part.status, part.arns) == (200, ARNS[:20])
+        line = logged()
+        assert (line["level"], line["outcome"], line["end"]) == ("WARNING", "ok", end)
+        emulator.misbehave()
+        rest = api.get({"maxItems": 50, "cursor": part.body["nextCursor"]})
+        assert rest.arns == ARNS[20:70]
+
+    @pytest.mark.parametrize("fault", [deny, unknown_operation])
+    def test_what_will_not_pass_is_raised(self, api: Api, emulator: Emulator, fault: Fault) -> None:
+        emulator.misbehave(None, always=fault)
+        assert kind_of(api, {"pageSize": 10}) in ("upstream-denied", "upstream-rejected")
+
+    def test_endless_empty_pages_end_with_a_cursor(self, api: Api, emulator: Emulator) -> None:
+        emulator.page_sizes = lambda _: 0
+        part = api.get()
+        assert (part.status, part.arns, len(emulator.calls)) == (200, [], 50)
+        emulator.page_sizes = lambda asked: asked
+        assert api.get({"cursor": part.body["nextCursor"]}).arns == ARNS[:100]
+
+    def test_tokens_in_a_circle_are_no_listing(self, api: Api, emulator: Emulator) -> None:
+        emulator.misbehave(*(body({"modelSummaries": [], "nextToken": token}) for token in "abab"))
+        with pytest.raises(errors.UpstreamInvalid, match="twice"):
+            api.invoke({})
+        assert len(emulator.calls) == 3
+
+
+class TestTime:
+    @pytest.mark.usefixtures("hasty")
+    def test_a_hang_is_unavailable(self, new_api: Callable[[], Api], emulator: Emulator) -> None:
+        emulator.misbehave(always=hang(30))
+        start = time.monotonic()
+        assert kind_of(new_api()) == "upstream-unavailable"
+        assert len(emulator.calls) == 3
+        assert time.monotonic() - start < 5
+
+    @pytest.mark.usefixtures("hasty")
+    def test_a_retry_that_could_end_too_late_is_not_made(self, new_api: Callable[[], Api], emulator: Emulator) -> None:
+        emulator.misbehave(always=throttle)
+        with pytest.raises(errors.UpstreamThrottled):
+            new_api().invoke({}, timeout=6.0 + 0.7)
+        assert len(emulator.calls) == 1
+
+    @pytest.mark.usefixtures("hasty")
+    def test_with_too_little_time_nothing_is_asked(self, new_api: Callable[[], Api], emulator: Emulator) -> None:
+        with pytest.raises(errors.UpstreamUnavailable, match="too little time"):
+            new_api().invoke({}, timeout=6.0 + 0.25)
+        assert emulator.calls == []
+
+    @pytest.mark.usefixtures("hasty")
+    def test_what_was_collected_when_bedrock_starts_to_hang_is_given(
+        self, new_api: Callable[[], Api], emulator: Emulator
+    ) -> None:
+        emulator.misbehave(None, None, always=hang(30))
+        part = new_api().invoke({"pageSize": 10, "maxItems": 50})
+        assert [model["modelArn"] for model in part["modelSummaries"]] == ARNS[:20]
+        assert "nextCursor" in part
+
+    def test_the_limits_fit_into_each_other(self) -> None:
+        """The gateway waits 29 s, the function has 27, and keeps back what the key may take."""
+        from custom_models.bootstrap import RESERVE
+        from local.api_gateway import FUNCTION_TIMEOUT
+
+        attempt = bedrock.CONNECT_TIMEOUT + bedrock.READ_TIMEOUT
+        budget = FUNCTION_TIMEOUT - RESERVE
+        assert FUNCTION_TIMEOUT <= 29 - 2
+        assert budget >= 2 * attempt + bedrock.LONGEST_BACKOFF, "there must be room for one retry of the first call"
+
+    @pytest.mark.slow
+    def test_a_hang_ends_before_the_gateway_gives_up(self, new_api: Callable[[], Api], emulator: Emulator) -> None:
+        emulator.misbehave(always=hang(60))
+        start = time.monotonic()
+        assert new_api().get().kind == "upstream-unavailable"
+        assert time.monotonic() - start < 25
+
+
+class TestCalls:
+    def test_one_page_is_one_call(self, api: Api, emulator: Emulator) -> None:
+        api.get("maxItems=1000")
+        assert len(emulator.calls) == 1
+
+    def test_a_resumed_walk_fetches_nothing_again(self, api: Api, emulator: Emulator) -> None:
+        found: list[str] = []
+        query: dict[str, object] = {"maxItems": 70, "pageSize": 30}
+        while True:
+            answer = api.get(query)
+            found += answer.arns
+            if "nextCursor" not in answer.body:
+                break
+            query["cursor"] = answer.body["nextCursor"]
+        assert found == ARNS
+        # 30 + 30 + 10 for each of four requests, and 20 in the last.
+        assert [call["maxResults"] for call in emulator.calls] == ["30", "30", "10"] * 4 + ["30"]
+
+    def test_a_token_that_decodes_as_json_is_passed_on_as_it_is(self, api: Api, emulator: Emulator) -> None:
+        """Botocore would take such a token apart, and merge it into the call."""
+        cursor = api.invoke({"maxItems": 10, "isOwned": True})["nextCursor"]
+        assert len(api.invoke({"maxItems": 10, "isOwned": True, "cursor": cursor})["modelSummaries"]) == 10
+        first, second = emulator.calls
+        assert set(second) == {*first, "nextToken"}

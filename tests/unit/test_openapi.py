@@ -1,0 +1,55 @@
+"""The OpenAPI document: valid, committed, and about all that the code does."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from custom_models.adapters.http_api import problem
+from custom_models.adapters.http_api.openapi import document
+from custom_models.core import errors
+from custom_models.core.page import ModelSummary
+from custom_models.core.query import PARAMETERS
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT: dict[str, Any] = json.loads(document())
+LIST = DOCUMENT["paths"]["/custom-models"]["get"]
+
+
+def test_it_is_openapi_3_1() -> None:
+    assert DOCUMENT["openapi"].startswith("3.1.")
+    assert list(OpenAPIV31SpecValidator(DOCUMENT).iter_errors()) == []
+
+
+def test_the_committed_copy_is_the_one_that_the_code_makes() -> None:
+    assert (ROOT / "docs" / "openapi.json").read_text() == document(), "run make openapi"
+
+
+def test_it_has_every_parameter() -> None:
+    assert [parameter["name"] for parameter in LIST["parameters"]] == [parameter.name for parameter in PARAMETERS]
+    assert {
+        parameter["name"]: parameter["schema"]["default"]
+        for parameter in LIST["parameters"]
+        if "default" in parameter["schema"]
+    } == {"maxItems": 100}
+
+
+def test_it_has_every_error() -> None:
+    text = json.dumps(LIST["responses"])
+    for error in errors.CustomModelsError.__subclasses__():
+        if error.__module__ == "custom_models.core.errors":
+            assert f"`{problem.TYPE_PREFIX}{error.kind}`" in text
+            assert str(problem.STATUS[error]) in LIST["responses"]
+
+
+def test_it_has_every_field_of_a_model() -> None:
+    schema = DOCUMENT["components"]["schemas"]["ModelSummary"]
+    assert set(schema["properties"]) == set(ModelSummary.__annotations__)
+    assert set(schema["required"]) == ModelSummary.__required_keys__
+
+
+def test_every_error_has_a_status_and_a_kind_of_its_own() -> None:
+    classes = errors.CustomModelsError.__subclasses__()
+    assert set(problem.STATUS) == set(classes)
+    assert len({error.kind for error in classes}) == len(classes)
