@@ -46,7 +46,7 @@ def build(environment: Mapping[str, str] = os.environ) -> Handler:
     keys = GivenKey(settings.cursor_key) if settings.cursor_key else SecretKeys(settings.cursor_secret_id or "")
     cursors = Cursors(keys, settings.cursor_lifetime)
     source = BedrockSource()
-    telemetry = Telemetry()
+    telemetry = Telemetry(settings.service)
 
     def listing(query: Query, record: Record) -> Listing:
         record.asked(query)

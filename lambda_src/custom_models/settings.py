@@ -1,5 +1,6 @@
 """The function's settings: its environment, checked."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -25,6 +26,9 @@ class Settings:
     cursor_key: str | None = field(repr=False)
     """``CURSOR_KEY``: the key itself, where there is no Secrets Manager; at least 32 characters."""
 
+    service: str
+    """``POWERTOOLS_SERVICE_NAME``: the name in the log and the metrics; ``custom-models`` if not set."""
+
     cursor_lifetime: int
     """``CURSOR_LIFETIME_SECONDS``: after so many seconds a cursor expires; 86,400 (a day) if not set."""
 
@@ -42,8 +46,9 @@ class Settings:
         if key is not None and len(key) < SHORTEST_KEY:
             raise SettingsError(f"CURSOR_KEY must have at least {SHORTEST_KEY} characters.")
         lifetime = environment.get("CURSOR_LIFETIME_SECONDS", "86400")
-        if not (lifetime.isascii() and lifetime.isdigit() and SHORTEST_LIFETIME <= int(lifetime) <= LONGEST_LIFETIME):
+        if not (re.fullmatch("[0-9]{1,9}", lifetime) and SHORTEST_LIFETIME <= int(lifetime) <= LONGEST_LIFETIME):
             raise SettingsError(
                 f"CURSOR_LIFETIME_SECONDS must be a whole number from {SHORTEST_LIFETIME} to {LONGEST_LIFETIME}."
             )
-        return cls(secret_id, key, int(lifetime))
+        service = environment.get("POWERTOOLS_SERVICE_NAME") or "custom-models"
+        return cls(secret_id, key, service, int(lifetime))

@@ -25,7 +25,7 @@ from local.bedrock_emulator import (
     unknown_operation,
 )
 from local.models import plausible_models
-from tests.conftest import Api
+from tests.conftest import NOWHERE, Api
 
 ARNS = [m.arn for m in sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)]
 SUMMARY = plausible_models(1)[0].summary()
@@ -82,6 +82,10 @@ class TestRetries:
         emulator.misbehave(always=fault)
         assert kind_of(new_api()) == kind
         assert len(emulator.calls) == attempts
+
+    def test_nobody_there(self, new_api: Callable[[], Api], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", NOWHERE)
+        assert kind_of(new_api()) == "upstream-unavailable"
 
 
 class TestNoListing:

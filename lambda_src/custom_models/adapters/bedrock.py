@@ -26,6 +26,9 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ResponseStreamingError,
 )
+from botocore.exceptions import (
+    ConnectionError as NoConnection,
+)
 from botocore.parsers import ResponseParserError
 
 from custom_models.core.budget import Budget
@@ -179,7 +182,7 @@ def _translation(error: Exception) -> Exception:
             return _refusal(*_code_and_status(error.response))
         case NoCredentialsError() | PartialCredentialsError() | CredentialRetrievalError():
             return UpstreamDenied()
-        case HTTPClientError() | ResponseStreamingError():
+        case HTTPClientError() | NoConnection() | ResponseStreamingError():
             return UpstreamUnavailable()
         case ResponseParserError() | ArithmeticError() | AttributeError() | LookupError() | TypeError() | ValueError():
             # botocore's parser trusts the shape of an answer: another one makes it fail in any of these ways.

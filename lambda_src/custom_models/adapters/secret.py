@@ -4,11 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
+from botocore.parsers import ResponseParserError
 
 from custom_models.core.cursor import SHORTEST_KEY
 from custom_models.core.errors import Internal, UpstreamUnavailable
@@ -32,7 +34,7 @@ class GivenKey:
         """Return it."""
         return self._keys
 
-    def renewed(self) -> None:
+    def renewed(self, tried: Sequence[str]) -> None:
         """Return None: there is no other."""
 
 
@@ -41,8 +43,7 @@ class SecretKeys:
 
     The secret is a string, the key itself. It is read when a key is first needed, again after some
     minutes, and at once (though at most every 30 s) for a signature that no known key made: another
-    container may have signed with a newer one. While Secrets Manager is out of reach, known keys
-    stay in use.
+    container may have signed with a newer one. While it cannot be read, known keys stay in use.
     """
 
     def __init__(self, secret_id: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -67,16 +68,16 @@ class SecretKeys:
             if self._clock() - self._read_at >= CACHE_SECONDS:
                 try:
                     self._keys = self._read()
-                except UpstreamUnavailable:
+                except (UpstreamUnavailable, Internal) as error:
                     if not self._keys:
                         raise
-                    _log.warning("Secrets Manager is not available; the cursor keys known so far stay in use")
+                    _log.warning("The secret cannot be read (%s); the keys known so far stay in use", error.kind)
                     # Not at every request from now on: the next try is a renewal interval away.
                     self._read_at = self._clock() - CACHE_SECONDS + RENEWAL_SECONDS
             return self._keys
 
-    def renewed(self) -> Sequence[str] | None:
-        """Return the keys read again, or None if they were not long ago.
+    def renewed(self, tried: Sequence[str]) -> Sequence[str] | None:
+        """Return other keys than those tried, read again if that was not done lately; None if there are none.
 
         Raises:
             UpstreamUnavailable: Secrets Manager cannot be reached, so that nobody can tell whether
@@ -84,6 +85,9 @@ class SecretKeys:
             Internal: the secret is denied, missing or no key.
         """
         with self._lock:
+            if self._keys != tried:
+                # Another thread has renewed them meanwhile.
+                return self._keys
             if self._clock() - self._renewed_at < RENEWAL_SECONDS:
                 if self._renewal_failed:
                     raise UpstreamUnavailable(_UNREACHABLE)
@@ -92,38 +96,58 @@ class SecretKeys:
             self._renewal_failed = True
             self._keys = self._read()
             self._renewal_failed = False
-            return self._keys
+            return self._keys if self._keys != tried else None
 
     def _read(self) -> Sequence[str]:
-        current = self._version("AWSCURRENT")
-        if current is None:
-            raise Internal from LookupError("the secret of the cursor key has no current version")
-        previous = self._version("AWSPREVIOUS")
-        self._read_at = self._clock()
-        # A secret that was never rotated has no previous version.
-        return (current,) if previous is None else (previous, current)
-
-    def _version(self, stage: str) -> str | None:
         if self._client is None:
-            config = Config(connect_timeout=1, read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 1})
-            self._client = boto3.Session().client("secretsmanager", config=config)
+            self._client = _client()
+        try:
+            # In this order: a rotation in between gives the same key twice, and not none of the old ones.
+            current = self._version("AWSCURRENT")
+            if current is None:
+                raise Internal from LookupError("the secret of the cursor key has no current version")
+            if not _is_key(current):
+                raise Internal from ValueError(f"the secret is not a string of at least {SHORTEST_KEY} characters")
+            previous = self._version("AWSPREVIOUS")
+        finally:
+            # The next read is minutes away; a container that was frozen meanwhile would not notice that
+            # the other side has hung up, and there is no second attempt.
+            self._client.close()
+        self._read_at = self._clock()
+        # A secret that was never rotated has no previous version, and one that was no key has signed nothing.
+        return (previous, current) if _is_key(previous) else (current,)
+
+    def _version(self, stage: str) -> object:
+        """Return what a version holds, be it a key or not; None if there is no such version."""
         try:
             answer = self._client.get_secret_value(SecretId=self._secret_id, VersionStage=stage)
         except self._client.exceptions.ResourceNotFoundException:
             return None
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500 or "Throttl" in code:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status >= 500 or status == 429 or "Throttl" in code:
                 raise UpstreamUnavailable(_UNREACHABLE) from None
             raise Internal from error
-        except HTTPClientError:
+        except (HTTPClientError, NoConnection):
             raise UpstreamUnavailable(_UNREACHABLE) from None
         except BotoCoreError as error:
             raise Internal from error
-        key = answer.get("SecretString")
-        if not isinstance(key, str) or len(key) < SHORTEST_KEY:
-            raise Internal from ValueError(f"the secret of the cursor key is not a string of {SHORTEST_KEY} characters")
-        return key
+        except (ResponseParserError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # botocore's parser trusts the shape of an answer. What it says is left out: it may quote the key.
+            raise Internal from ValueError(f"Secrets Manager's answer cannot be parsed ({type(error).__name__})")
+        if "SecretString" not in answer and "SecretBinary" not in answer:
+            raise Internal from ValueError("Secrets Manager's answer holds no secret")
+        return answer.get("SecretString", b"")
+
+
+def _client() -> Any:
+    config = Config(connect_timeout=1, read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 1})
+    return boto3.Session().client("secretsmanager", config=config)
+
+
+def _is_key(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) >= SHORTEST_KEY
 
 
 _UNREACHABLE = "The key of the cursors could not be read in time; wait and send the same request again."

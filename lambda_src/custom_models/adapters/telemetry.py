@@ -8,7 +8,6 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from custom_models.core.record import Record
 
-SERVICE = "custom-models"
 NAMESPACE = "CustomModels"
 
 REQUESTS = "Requests"
@@ -28,11 +27,18 @@ _OPERATORS_OUTCOMES = frozenset({"internal", "upstream-denied", "upstream-invali
 class Telemetry:
     """The log and the metrics of this function, both on standard output."""
 
-    def __init__(self, level: str | None = None) -> None:
-        """Take the log level; None leaves it to ``POWERTOOLS_LOG_LEVEL`` or ``AWS_LAMBDA_LOG_LEVEL``, else INFO."""
-        self._logger = Logger(service=SERVICE, level=level, utc=True, use_rfc3339=True, location=None)
+    def __init__(self, service: str) -> None:
+        """Take the name that tells this function's lines and metrics from another stage's.
+
+        The level is Powertools' to read, from ``POWERTOOLS_LOG_LEVEL`` or ``AWS_LAMBDA_LOG_LEVEL``.
+        """
+        self._service = service
+        self._logger = Logger(service=service, utc=True, use_rfc3339=True, location=None)
         # The package's modules log under their own names; these lines should look like the others.
         logging.getLogger("custom_models").addHandler(self._logger.registered_handler)
+        for library in ("botocore", "urllib3"):
+            # At DEBUG, which may be set for the whole function, they log tokens and keys as they come and go.
+            logging.getLogger(library).setLevel(logging.INFO)
         self._cold_start = True
 
     def emit(self, record: Record, function_request_id: str) -> None:
@@ -69,7 +75,7 @@ class Telemetry:
             },
         )
         # Metrics of its own for each request: the shared ones of Powertools mix what runs side by side.
-        metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
         metrics.add_metric(ITEMS, MetricUnit.Count, record.items)
         metrics.add_metric(REJECTED_CURSORS, MetricUnit.Count, float(record.outcome in _CURSOR_OUTCOMES))
         if budget.calls:
@@ -77,7 +83,7 @@ class Telemetry:
             metrics.add_metric(UPSTREAM_THROTTLES, MetricUnit.Count, budget.throttles)
             metrics.add_metric(UPSTREAM_LATENCY, MetricUnit.Milliseconds, upstream_ms)
         metrics.flush_metrics()
-        outcomes = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+        outcomes = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
         outcomes.add_dimension(OUTCOME, record.outcome)
         outcomes.add_metric(REQUESTS, MetricUnit.Count, 1)
         outcomes.flush_metrics()

@@ -69,8 +69,8 @@ class Keys(Protocol):
         """Return the keys in force."""
         ...
 
-    def renewed(self) -> Sequence[str] | None:
-        """Return the keys read again, for a signature that none of them made; None if it is too soon for that."""
+    def renewed(self, tried: Sequence[str]) -> Sequence[str] | None:
+        """Return other keys, for a signature that none of those tried made; None if there are none for now."""
         ...
 
 
@@ -120,7 +120,7 @@ class Cursors:
             try:
                 return _serializer(keys).loads(cursor)
             except BadSignature:
-                keys = self._keys.renewed()
+                keys = self._keys.renewed(keys)
             except BadData:
                 break
         raise InvalidCursor

@@ -88,7 +88,7 @@ class UpstreamUnavailable(CustomModelsError):
     """A service behind us failed, did not answer in time, or could not be reached."""
 
     kind = "upstream-unavailable"
-    title = "Bedrock is not available"
+    title = "A service behind this API is not available"
     advice = "Bedrock did not answer properly or in time; wait and send the same request again."
     retry_after = 5
 
