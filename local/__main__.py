@@ -93,6 +93,7 @@ def _bedrock(which: str, environment: MutableMapping[str, str]) -> Iterator[str]
         # Whatever account the caller is signed in to has no business here.
         for name in [name for name in environment if name.startswith("AWS_")]:
             del environment[name]
+        environment["AWS_CONFIG_FILE"] = environment["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
         _dummy_credentials(environment)
         with serve(Emulator(plausible_models(MODELS))) as url:
             environment[ENDPOINT] = url
@@ -141,12 +142,16 @@ def _require_account(environment: MutableMapping[str, str]) -> str:
 
 def _handler() -> Any:
     sys.path.insert(0, str(ROOT / "lambda_src"))
+    from botocore.exceptions import BotoCoreError
+
     from custom_models.settings import SettingsError
 
     try:
         from handler import handler
     except SettingsError as error:
         raise Stop(str(error)) from None
+    except BotoCoreError as error:
+        raise Stop(f"Your AWS settings cannot be used: {error}") from None
     return handler
 
 

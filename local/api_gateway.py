@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy
 
 import base64
 import json
+import re
 import threading
 import time
 import uuid
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl
 
 STAGE = "local"
 FUNCTION_TIMEOUT = 27.0
@@ -29,6 +30,10 @@ _LONGEST_REQUEST = 10_240
 """Bytes of request line and headers."""
 
 _LARGEST_BODY = 10 * 1024 * 1024
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+"""What makes one header, which no client can read as two (RFC 9110, section 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,12 @@ def proxy_event(
     method: str, target: str, headers: Headers, body: bytes = b"", source_ip: str = "127.0.0.1"
 ) -> dict[str, Any]:
     """Return the event for a request; ``target`` is its path and query as on the request line."""
-    url = urlsplit(target)
-    path = unquote(url.path)
+    path, _, query_string = re.sub(r"^https?://[^/?]*", "", target).partition("?")
+    path = path or "/"  # not decoded: API Gateway passes it on as it came
     resource, proxy = ("/{proxy+}", {"proxy": path.removeprefix("/")}) if path.strip("/") else ("/", None)
     request_id, now = str(uuid.uuid4()), datetime.now(UTC)
-    query = parse_qsl(url.query, keep_blank_values=True)
-    user_agent = _single(headers).get("User-Agent")
+    query = parse_qsl(query_string, keep_blank_values=True)
+    user_agent = next((value for name, value in headers if name.lower() == "user-agent"), None)
     text, is_base64 = _body(body)
     return {
         "resource": resource,
@@ -154,12 +159,16 @@ def http_response(answer: object) -> Response:
         raise ValueError("not an object")
     unknown = answer.keys() - {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
     status, body = answer.get("statusCode"), answer.get("body", "")
-    if unknown or not isinstance(status, int) or not 100 <= status <= 599 or not isinstance(body, str):
+    if unknown or not isinstance(status, int) or not 200 <= status <= 599 or not isinstance(body, str):
         raise ValueError("not a proxy response")
     pairs = [(name, value) for name, value in (answer.get("headers") or {}).items()]
-    pairs += [(name, value) for name, values in (answer.get("multiValueHeaders") or {}).items() for value in values]
-    if any(not isinstance(value, str) or "\n" in value or "\r" in value for _, value in pairs):
-        raise ValueError("not headers")
+    for name, values in (answer.get("multiValueHeaders") or {}).items():
+        if not isinstance(values, list):
+            raise ValueError("not headers")
+        pairs += [(name, value) for value in values]
+    for name, value in pairs:
+        if not (isinstance(value, str) and _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)):
+            raise ValueError("not headers")
     content = base64.b64decode(body, validate=True) if answer.get("isBase64Encoded") else body.encode()
     if len(content) > _LARGEST_BODY:
         raise ValueError("too large")
@@ -196,8 +205,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
 
     def _answer(self) -> Response:
         headers = list(self.headers.items())
-        length = self.headers.get("Content-Length", "0")
-        body = self.rfile.read(int(length)) if length.isdecimal() else b""
+        body = self._read_body()
         size = len(self.raw_requestline) + sum(len(name) + len(value) + 4 for name, value in headers)
         event = proxy_event(self.command, self.path, headers, body, self.client_address[0])
         request_id = event["requestContext"]["requestId"]
@@ -215,14 +223,25 @@ class _RequestHandler(BaseHTTPRequestHandler):
             # What the function did not turn into an answer: API Gateway shows nothing of it.
             return gateway_response("gateway-error", 502, "Gateway error", "The function gave no answer.", request_id)
 
+    def _read_body(self) -> bytes:
+        length = self.headers.get("Content-Length", "0")
+        if length.isdecimal() and int(length) <= _LARGEST_BODY and "Transfer-Encoding" not in self.headers:
+            return self.rfile.read(int(length))
+        # Where this body ends is not known, so neither is where a next request would start.
+        self.close_connection = True
+        return b""
+
     def _respond(self, response: Response) -> None:
+        has_body = response.status not in (204, 304)
         self.send_response(response.status)
         for name, value in response.headers:
             self.send_header(name, value)
-        if response.status not in (204, 304):
+        if has_body:
             self.send_header("Content-Length", str(len(response.body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
-        if self.command != "HEAD":
+        if has_body and self.command != "HEAD":
             self.wfile.write(response.body)
 
     def version_string(self) -> str:

@@ -164,7 +164,7 @@ class Emulator:
         end = start + min(asked, self.page_sizes(asked))
         answer: dict[str, object] = {"modelSummaries": [model.summary() for model in found[start:end]]}
         if end < len(found):
-            answer["nextToken"] = _token(binding, found[end])
+            answer["nextToken"] = _token(binding, found[end], parameters.get("nextToken") if start == end else None)
         return answer
 
     def _filter(self, given: Parameters) -> Callable[[Model], bool]:
@@ -232,8 +232,12 @@ def _binding(parameters: Parameters) -> str:
     return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _token(binding: str, model: Model) -> str:
-    return base64.b64encode(json.dumps({"b": binding, "next": model.arn}).encode()).decode()
+def _token(binding: str, model: Model, after_nothing: str | None) -> str:
+    content = {"b": binding, "next": model.arn}
+    if after_nothing is not None:
+        # After an empty page the place is the same, and still no token comes twice.
+        content["after"] = hashlib.sha256(after_nothing.encode()).hexdigest()[:8]
+    return base64.b64encode(json.dumps(content).encode()).decode()
 
 
 def _position(token: str, binding: str, found: Sequence[Model]) -> int:

@@ -10,12 +10,12 @@ ACCOUNT = "123456789012"
 OTHER_ACCOUNT = "210987654321"
 
 _FOUNDATION_MODELS = (
-    ("amazon.nova-lite-v1:0:300k", "Nova Lite"),
-    ("amazon.nova-pro-v1:0:300k", "Nova Pro"),
-    ("amazon.titan-text-express-v1:0:8k", "Titan Text G1 - Express"),
-    ("anthropic.claude-3-haiku-20240307-v1:0:200k", "Claude 3 Haiku"),
-    ("cohere.command-light-text-v14:7:4k", "Command Light"),
-    ("meta.llama3-1-70b-instruct-v1:0:128k", "Llama 3.1 70B Instruct"),
+    "amazon.nova-lite-v1:0:300k",
+    "amazon.nova-pro-v1:0:300k",
+    "amazon.titan-text-express-v1:0:8k",
+    "anthropic.claude-3-haiku-20240307-v1:0:200k",
+    "cohere.command-light-text-v14:7:4k",
+    "meta.llama3-1-70b-instruct-v1:0:128k",
 )
 _TASKS = ("churn", "fraud", "invoice", "support", "triage", "sentiment", "catalog", "contracts", "forecast", "routing")
 _TEAMS = ("emea", "apac", "latam", "retail", "banking", "care", "legal", "ops")
@@ -66,14 +66,14 @@ def plausible_models(count: int, seed: int = 0) -> Sequence[Model]:
 
 
 def _plausible(rng: random.Random, number: int, created: datetime, earlier: Sequence[Model]) -> Model:
-    foundation_id, foundation_name = rng.choice(_FOUNDATION_MODELS)
+    foundation_id = rng.choice(_FOUNDATION_MODELS)
     foundation_arn = f"arn:aws:bedrock:{REGION}::foundation-model/{foundation_id}"
-    base_arn, base_name = foundation_arn, foundation_name
+    base_arn = foundation_arn
     kind = rng.choice(_TYPES)
     if earlier and rng.random() < 0.1:
         # Customized further: its base is itself a custom model.
         base = rng.choice(earlier)
-        base_arn, base_name, foundation_arn = base.arn, base.name, base.foundation_arn
+        base_arn, foundation_arn = base.arn, base.foundation_arn
         foundation_id = foundation_arn.rpartition("/")[2]
     owner = OTHER_ACCOUNT if rng.random() < 0.08 else ACCOUNT
     suffix = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=12))
@@ -82,7 +82,7 @@ def _plausible(rng: random.Random, number: int, created: datetime, earlier: Sequ
         name=f"{rng.choice(_TASKS)}-{rng.choice(_TEAMS)}-v{number}",
         created=created,
         base_arn=base_arn,
-        base_name=base_name,
+        base_name=foundation_id.partition(":")[0],
         foundation_arn=foundation_arn,
         customization_type=kind,
         owner=owner,

@@ -1,0 +1,267 @@
+"""``python -m local`` as its users run it: a process of its own, its output, its exit status."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from local.bedrock_emulator import Emulator, serve
+from local.models import plausible_models
+
+ROOT = Path(__file__).parents[2]
+NO_AWS_FILES = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+Case: TypeAlias = tuple[list[str], dict[str, str], list[str]]
+"""Arguments, environment, and parts of what it should tell."""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with AWS settings that lead away from the emulator."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".aws").mkdir()
+    (home / ".aws" / "config").write_text("[default]\nignore_configured_endpoint_urls = true\nregion = eu-west-1\n")
+    return home
+
+
+class CommandLine:
+    """Runs ``python -m local`` with nothing of this process's environment."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def popen(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self._home),
+                # So that not every process compiles boto3 anew, whatever is set where these tests run.
+                "PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "bytecode"),
+                **environment,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        with self.popen([sys.executable, "-m", "local", *arguments], environment) as process:
+            try:
+                out, err = process.communicate(timeout=30)
+            finally:
+                process.kill()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def run_all(self, cases: Iterable[Case]) -> Iterator[tuple[subprocess.CompletedProcess[str], list[str]]]:
+        """Run each case to its end, side by side; yield its result and what that should tell."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            running = [(pool.submit(self.run, *arguments, **given), told) for arguments, given, told in cases]
+            for result, told in running:
+                yield result.result(), told
+
+    @contextmanager
+    def serving(self, *command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+        """Start a server, and yield its process and the URL that it tells."""
+        with self.popen(list(command) or [sys.executable, "-m", "local", "serve", "--port", "0"], {}) as process:
+            too_late = threading.Timer(10, process.kill)
+            too_late.start()
+            try:
+                assert process.stderr is not None
+                url = process.stderr.readline().removeprefix("Custom Models API").strip()
+                assert url.startswith("http://127.0.0.1:"), process.stderr.read()
+                too_late.cancel()
+                yield process, url
+            finally:
+                too_late.cancel()
+                process.kill()
+
+
+@pytest.fixture
+def local(home: Path) -> CommandLine:
+    return CommandLine(home)
+
+
+@pytest.fixture
+def unused_port() -> Iterator[int]:
+    """A port that stays taken during the test, and at which nothing listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+class Client:
+    """Gets from a server over one connection."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def get(self, path: str, **query: str | int) -> Any:
+        self._connection.request("GET", f"{path}?{urlencode(query)}" if query else path)
+        return json.load(self._connection.getresponse())
+
+
+def test_help_tells_what_there_is(local: CommandLine) -> None:
+    cases: list[Case] = [
+        (["--help"], {}, ["serve", "invoke", "AWS_ENDPOINT_URL_BEDROCK"]),
+        (["serve", "--help"], {}, ["--port", "8000", "--bedrock {emulator,aws}"]),
+    ]
+    for result, told in local.run_all(cases):
+        assert (result.returncode, result.stderr) == (0, "")
+        assert all(part in result.stdout for part in told), result
+
+
+def test_arguments_that_it_does_not_understand(local: CommandLine) -> None:
+    cases: list[Case] = [
+        ([], {}, ["COMMAND"]),
+        (["serve", "--port", "65536"], {}, ["0 to 65535, not '65536'"]),
+        (["invoke", "{maxItems: 2}"], {}, ["argument event: is not JSON: "]),
+    ]
+    for result, told in local.run_all(cases):
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.startswith("usage: python -m local")
+        assert all(part in result.stderr.splitlines()[-1] for part in told), result
+
+
+def test_what_stops_it_is_told_in_one_sentence(local: CommandLine, unused_port: int) -> None:
+    nothing_there = [f"http://127.0.0.1:{unused_port}", f"127.0.0.1:{unused_port}"]
+    with serve(Emulator([])) as url:
+        cases: list[Case] = [
+            (["serve", "--port", str(unused_port)], {}, [f"Port {unused_port} ", "in use", "PORT="]),
+            (["invoke", "{}"], {"CURSOR_KEY": "short"}, ["CURSOR_KEY", "32 characters"]),
+            (
+                ["invoke", "{}"],
+                {"AWS_ENDPOINT_URL_BEDROCK": url, "AWS_PROFILE": "none-such", **NO_AWS_FILES},
+                ["none-such"],
+            ),
+            (["invoke", "--bedrock", "aws", "{}"], {"AWS_REGION": "us-east-1", **NO_AWS_FILES}, ["no AWS credentials"]),
+            (["serve", "--bedrock", "aws", "--port", "0"], {**CREDENTIALS, **NO_AWS_FILES}, ["AWS_REGION"]),
+            *(
+                (["invoke", "{}"], {"AWS_ENDPOINT_URL_BEDROCK": endpoint}, [f"AWS_ENDPOINT_URL_BEDROCK={endpoint}"])
+                for endpoint in nothing_there
+            ),
+        ]
+        for result, told in local.run_all(cases):
+            assert (result.returncode, result.stdout) == (1, ""), result
+            (line,) = result.stderr.splitlines()
+            assert line.startswith("custom-models: ")
+            assert all(part in line for part in told), line
+
+
+class TestServe:
+    @pytest.fixture(autouse=True)
+    def _interruptible(self) -> Iterator[None]:
+        # Processes inherit that SIGINT is ignored, as where these tests run behind a shell's `&`.
+        previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+        signal.signal(signal.SIGINT, previous)
+
+    def test_from_start_to_end(self, local: CommandLine) -> None:
+        start = time.monotonic()
+        with local.serving() as (process, url):
+            with Client(url) as client:
+                answers = [client.get("/v1/custom-models", maxItems=70)]
+                assert time.monotonic() - start < 10
+                while cursor := answers[-1].get("nextCursor"):
+                    answers.append(client.get("/v1/custom-models", maxItems=70, cursor=cursor))
+                assert client.get("/v1/openapi.json")["openapi"] == "3.1.0"
+                assert client.get("/")["type"] == "urn:problem-type:custom-models:not-found"
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=2)
+        assert process.returncode == 0
+        assert "Traceback" not in err
+        arns = [model["modelArn"] for answer in answers for model in answer["modelSummaries"]]
+        assert len(arns) == 300
+        assert set(arns) == {model.arn for model in plausible_models(300)}
+        lines = [json.loads(line) for line in out.splitlines()]
+        requests = [line for line in lines if line.get("message") == "request"]
+        assert [line["outcome"] for line in requests] == ["ok"] * 6 + ["not-found"]
+        assert [line["items"] for line in requests[:5]] == [70, 70, 70, 70, 20]
+
+    def test_it_ends_with_what_started_it(self, local: CommandLine) -> None:
+        # What make, an editor or a script leaves behind when it is killed.
+        shell = f"'{sys.executable}' -m local serve --port 0 & echo $!; wait"
+        with local.serving("sh", "-c", shell) as (parent, url):
+            assert parent.stdout is not None
+            server = int(parent.stdout.readline())
+            try:
+                with Client(url) as client:
+                    assert client.get("/v1/custom-models", maxItems=1)["modelSummaries"]
+                parent.kill()
+                require_closed(url)
+            finally:
+                with suppress(ProcessLookupError):
+                    os.kill(server, signal.SIGKILL)
+
+
+def require_closed(url: str) -> None:
+    """Check that nothing listens there any more within 10 s."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=1).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.05)
+    pytest.fail("it goes on")
+
+
+class TestInvoke:
+    def test_a_listing_and_its_next_page(self, local: CommandLine) -> None:
+        first = local.run("invoke", '{"maxItems": 2}')
+        assert first.returncode == 0
+        answer = json.loads(first.stdout)
+        assert answer.keys() == {"modelSummaries", "nextCursor"}
+        (request,) = [line for line in map(json.loads, first.stderr.splitlines()) if line.get("message") == "request"]
+        assert (request["route"], request["outcome"], request["items"]) == ("direct", "ok", 2)
+
+        models = plausible_models(300)
+        following = json.dumps({"maxItems": 1000, "cursor": answer["nextCursor"]})
+        emulator = Emulator(models)
+        with serve(emulator) as url:
+            # One's own AWS settings count here, and the home's would lead to the real Bedrock.
+            second = local.run("invoke", following, AWS_ENDPOINT_URL_BEDROCK=url, **NO_AWS_FILES)
+        assert len(emulator.calls) == 1
+        assert second.returncode == 0
+        rest = json.loads(second.stdout)
+        assert rest.keys() == {"modelSummaries"}
+        arns = [model["modelArn"] for model in answer["modelSummaries"] + rest["modelSummaries"]]
+        assert len(arns) == 300
+        assert set(arns) == {model.arn for model in models}
+
+    def test_a_failure(self, local: CommandLine) -> None:
+        result = local.run("invoke", '{"maxItems": "2", "page": 1}')
+        assert result.returncode == 1
+        answer = json.loads(result.stdout)
+        assert answer.keys() == {"errorType", "errorMessage"}
+        assert answer["errorType"] == "InvalidQuery"
+        assert "maxItems must be" in answer["errorMessage"]
+        assert "page is not a parameter" in answer["errorMessage"]
+        assert "Traceback" not in result.stderr
