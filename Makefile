@@ -8,6 +8,9 @@ EVENT ?= {"maxItems": 2}
 # The first interpreter that is new enough and can make a venv.
 PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Where it is set, every start would compile what it imports again; the CDK alone takes ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -41,7 +44,8 @@ openapi: .venv/dev ## Write docs/openapi.json anew
 	@PYTHONPATH=lambda_src $(BIN)/python -m custom_models.adapters.http_api.openapi > docs/openapi.json
 
 lock: .venv/installer ## Write the requirements files anew, from pyproject.toml
-	@for lock in function:lambda_src/requirements.txt installer:requirements-installer.txt dev:requirements-dev.txt; do \
+	@for lock in function:lambda_src/requirements.txt installer:requirements-installer.txt cdk:requirements.txt \
+		ministack:requirements-ministack.txt dev:requirements-dev.txt; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command 'make lock' --group $${lock%%:*} --output-file $${lock#*:}; done
 

@@ -1,0 +1,79 @@
+"""The function: its code, its role, its log, and the alias that everything calls."""
+
+import tempfile
+from pathlib import Path
+
+from aws_cdk import (
+    Annotations,
+    Duration,
+    RemovalPolicy,
+    Stack,
+    aws_iam,
+    aws_lambda,
+    aws_logs,
+    aws_secretsmanager,
+)
+from constructs import Construct
+
+from infra.bundling import RUNTIME, SOURCE, bundle
+from infra.config import Config
+from infra.logs import log_group
+
+
+class Function(Construct):
+    """The Lambda function, published behind an alias. X-Ray is off: its SDK costs a cold start more than it tells."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, config: Config, key: aws_secretsmanager.Secret) -> None:
+        """Take the settings, and the secret that signs cursors."""
+        super().__init__(scope, construct_id)
+        logs = log_group(self, "Logs", config=config)
+        # The construct takes a copy of the bundle.
+        with tempfile.TemporaryDirectory(prefix="custom-models-") as folder:
+            self.function = aws_lambda.Function(
+                self,
+                "Function",
+                description="Amazon Bedrock's custom models, over HTTP and by direct invocation",
+                code=_code(self, Path(folder)),
+                handler="handler.handler",
+                runtime=aws_lambda.Runtime(f"python{RUNTIME}", aws_lambda.RuntimeFamily.PYTHON),
+                architecture=aws_lambda.Architecture.ARM_64,
+                memory_size=config.memory_mb,
+                timeout=Duration.seconds(config.timeout_seconds),
+                reserved_concurrent_executions=config.reserved_concurrency,
+                role=_role(self, logs, key),
+                log_group=logs,
+                environment={
+                    "CURSOR_SECRET_ID": key.secret_arn,
+                    "CURSOR_LIFETIME_SECONDS": str(config.cursor_lifetime_seconds),
+                    "POWERTOOLS_SERVICE_NAME": f"custom-models-{config.stage}",
+                    "POWERTOOLS_LOG_LEVEL": config.log_level,
+                },
+                # Old versions stay, to roll back to.
+                current_version_options=aws_lambda.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
+            )
+        self.alias = aws_lambda.Alias(self, "Alias", alias_name="live", version=self.function.current_version)
+
+
+def _role(scope: Construct, logs: aws_logs.LogGroup, key: aws_secretsmanager.Secret) -> aws_iam.Role:
+    role = aws_iam.Role(scope, "Role", assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com"))
+    # Bedrock takes no resource and no condition for this action.
+    role.add_to_policy(aws_iam.PolicyStatement(actions=["bedrock:ListCustomModels"], resources=["*"]))
+    role.add_to_policy(aws_iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[key.secret_arn]))
+    role.add_to_policy(
+        aws_iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[logs.log_group_arn])
+    )
+    return role
+
+
+def _code(scope: Construct, target: Path) -> aws_lambda.Code:
+    if not Stack.of(scope).bundling_required:
+        # Another stack is asked for, or none, as by `cdk ls`: what the code is does not matter.
+        return aws_lambda.Code.from_asset(str(SOURCE))
+    if not bundle(target):
+        Annotations.of(scope).add_warning_v2(
+            "custom-models:no-bytecode",
+            f"There is no Python {RUNTIME} on this machine, so the bundle has no bytecode: it works, but each cold "
+            f"start takes about three times as long. Install Python {RUNTIME} (`uv python install {RUNTIME}`) and "
+            "deploy again.",
+        )
+    return aws_lambda.Code.from_asset(str(target))
