@@ -59,7 +59,7 @@ def proxy_event(
     """Return the event for a request; ``target`` is its path and query as on the request line."""
     path, _, query_string = re.sub(r"^https?://[^/?]*", "", target).partition("?")
     path = path or "/"  # not decoded: API Gateway passes it on as it came
-    resource, proxy = ("/{proxy+}", {"proxy": path.removeprefix("/")}) if path.strip("/") else ("/", None)
+    resource, proxy = ("/{proxy+}", {"proxy": path.strip("/")}) if path.strip("/") else ("/", None)
     request_id, now = str(uuid.uuid4()), datetime.now(UTC)
     query = parse_qsl(query_string, keep_blank_values=True)
     user_agent = next((value for name, value in headers if name.lower() == "user-agent"), None)

@@ -238,12 +238,17 @@ class TestRefusals:
         assert "Traceback" not in answer.text
 
     @pytest.mark.parametrize("path", [
-        "/", "/v1", "/v1/custom-models/", "/v1/custom-models%0A", "/v1/Custom-Models", "/v1//custom-models",
+        "/", "/v1", "/v1/custom-models%0A", "/v1/Custom-Models", "/v1//custom-models",
         "/custom-models", "/v1/custom-models/x", "/%2e%2e/v1/custom-models",
     ])  # fmt: skip
     def test_other_paths_are_not_found(self, api: Api, path: str) -> None:
         answer = api.get(path=path)
         assert (answer.status, answer.kind) == (404, "not-found")
+
+    def test_a_slash_at_the_end_is_none_to_the_gateway(self, api: Api) -> None:
+        answer = api.get("maxItems=5", path="/v1/custom-models/")
+        following = api.get(answer.headers["Link"].removeprefix("<?").removesuffix('>; rel="next"'))
+        assert (answer.status, following.status) == (200, 200)
 
     @pytest.mark.parametrize("path", ["/v1/custom-models", DOCUMENT])
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get"])

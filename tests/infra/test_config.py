@@ -78,7 +78,7 @@ def test_every_setting() -> None:
         *(("cursorLifetimeSeconds", bad) for bad in (59, 604_801)),
         *(("alarmTopicArn", bad) for bad in ("arn", "arn:aws:sqs:eu-central-1:123456789012:q")),
         *(("alarmEmail", bad) for bad in ("ops", "a@b c", "a b@c")),
-        *(("allowedAccounts", bad) for bad in ("123456789012", [123456789012], ["1"], ["123456789012"] * 2, {})),
+        *(("allowedAccounts", bad) for bad in ("123456789012", [123456789012], ["1"], ["123456789012"] * 2)),
         *(("organizationId", bad) for bad in ("o-1", "123")),
         *(("vpcEndpoints", bad) for bad in (["vpc-1"], "vpce-0a1b2c3d", [None])),
         *(("apiGatewayLogRole", bad) for bad in ("true", 1, None)),

@@ -64,6 +64,11 @@ def test_the_function_knows_nothing_of_what_stands_around_it() -> None:
         assert not any(name.split(".")[0] in ("local", "infra", "tests") for name in imports(path)), path
 
 
+def test_the_deployment_knows_nothing_of_the_function() -> None:
+    for path in [ROOT / "app.py", *modules(ROOT / "infra")]:
+        assert all(name.split(".")[0] == "infra" for name in ours(path)), path
+
+
 def test_the_entry_point_only_builds() -> None:
     assert ours(ROOT / "lambda_src" / "handler.py") == {"custom_models.bootstrap"}
 

@@ -1,14 +1,10 @@
 """Direct invocation: a JSON object in, a JSON object out, and an exception whose class says what failed."""
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 from custom_models.core.errors import CustomModelsError, Internal, InvalidQuery
-from custom_models.core.listing import Listing
 from custom_models.core.query import Query
-from custom_models.core.record import Record
-
-ListModels: TypeAlias = Callable[[Query, Record], Listing]
+from custom_models.core.record import ListModels, Record
 
 
 class Direct:

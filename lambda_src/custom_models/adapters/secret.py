@@ -55,7 +55,7 @@ class SecretKeys:
         self._keys: Sequence[str] = ()
         self._read_at = float("-inf")
         self._renewed_at = float("-inf")
-        self._renewal_failed = False
+        self._renewal_failure: UpstreamUnavailable | Internal | None = None
 
     def current(self) -> Sequence[str]:
         """Return the keys, oldest first.
@@ -89,13 +89,15 @@ class SecretKeys:
                 # Another thread has renewed them meanwhile.
                 return self._keys
             if self._clock() - self._renewed_at < RENEWAL_SECONDS:
-                if self._renewal_failed:
-                    raise UpstreamUnavailable(_UNREACHABLE)
+                if self._renewal_failure is not None:
+                    raise type(self._renewal_failure)(self._renewal_failure.detail)
                 return None
             self._renewed_at = self._clock()
-            self._renewal_failed = True
-            self._keys = self._read()
-            self._renewal_failed = False
+            try:
+                self._keys = self._read()
+            except (UpstreamUnavailable, Internal) as failure:
+                self._renewal_failure = failure
+                raise
             return self._keys if self._keys != tried else None
 
     def _read(self) -> Sequence[str]:
@@ -114,6 +116,7 @@ class SecretKeys:
             # the other side has hung up, and there is no second attempt.
             self._client.close()
         self._read_at = self._clock()
+        self._renewal_failure = None
         # A secret that was never rotated has no previous version, and one that was no key has signed nothing.
         return (previous, current) if _is_key(previous) else (current,)
 

@@ -1,8 +1,9 @@
 """What one request did."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from custom_models.core.budget import Budget
 from custom_models.core.errors import CustomModelsError
@@ -50,3 +51,7 @@ class Record:
             self.fault = error.__cause__
         else:
             self.fault = error
+
+
+ListModels: TypeAlias = Callable[[Query, Record], Listing]
+"""What both kinds of invocation call: a listing for a query, told to its record."""

@@ -13,11 +13,9 @@ from urllib.parse import urlencode
 
 from custom_models.adapters.http_api.problem import MEDIA_TYPE, STATUS, MethodNotAllowed, NotFound, problem
 from custom_models.core.errors import CustomModelsError, Internal, InvalidQuery
-from custom_models.core.listing import Listing
 from custom_models.core.query import CURSOR, Query
-from custom_models.core.record import Record
+from custom_models.core.record import ListModels, Record
 
-ListModels: TypeAlias = Callable[[Query, Record], Listing]
 Parameters: TypeAlias = Mapping[str, Sequence[str]]
 Response: TypeAlias = dict[str, Any]
 
