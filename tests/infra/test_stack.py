@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 import aws_cdk as cdk
@@ -13,7 +12,7 @@ from infra import api, monitoring
 from infra.config import Config
 from infra.stack import CustomModelsStack
 
-Synthesize = Callable[..., Template]
+pytestmark = pytest.mark.slow  # the CDK takes seconds to start
 
 
 def synthesized(**settings: Any) -> Template:

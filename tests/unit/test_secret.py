@@ -1,4 +1,3 @@
-import functools
 import logging
 import time
 import traceback
@@ -7,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any, TypeVar
 
-import botocore.loaders
 import pytest
 
 from custom_models.adapters.secret import CACHE_SECONDS, LONGEST_FETCH, RENEWAL_SECONDS, GivenKey, SecretKeys
@@ -53,14 +51,6 @@ UNUSABLE = {
 }
 
 out_of_reach = pytest.mark.parametrize("answer", OUT_OF_REACH.values(), ids=OUT_OF_REACH)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _shared_service_models() -> Iterator[None]:
-    # A tenth of a second of each client's making: they parse the same files of botocore's again and again.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("botocore.session.create_loader", functools.cache(botocore.loaders.create_loader))
-        yield
 
 
 @pytest.fixture(scope="module")
