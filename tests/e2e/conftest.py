@@ -1,0 +1,59 @@
+"""The real stack, deployed by the real command line of the CDK onto ministack."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.bedrock_emulator import Emulator, serve
+from local.models import plausible_models
+from tests.conftest import seal_off
+from tests.e2e.aws import ACCOUNT, APP, REGION, STACK, Aws, Deployment, cdk, ministack
+
+
+@pytest.fixture(scope="session")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the app makes: the template and the bundle."""
+    folder = tmp_path_factory.mktemp("assembly")
+    cdk(folder, "synth", "--quiet", "--app", APP, "--output", str(folder / "out"))
+    return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def deployment(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The API, before an emulator of Bedrock that has three hundred models."""
+    folder = tmp_path_factory.mktemp("aws")
+    with (
+        serve(Emulator(plausible_models(300))) as bedrock,
+        ministack(folder, AWS_ENDPOINT_URL_BEDROCK=bedrock) as aws,
+    ):
+        aws.bootstrap()
+        yield aws.deploy(assembly)
+        aws.cdk("destroy", "--force", "--app", str(assembly))
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            seal_off(monkeypatch)
+            assert_nothing_is_left(aws)
+
+
+def assert_nothing_is_left(aws: Aws) -> None:
+    with pytest.raises(ClientError, match="does not exist"):
+        aws.client("cloudformation").describe_stacks(StackName=STACK)
+    assert aws.client("apigateway").get_rest_apis()["items"] == []
+    assert aws.client("lambda").list_functions()["Functions"] == []
+    assert aws.client("secretsmanager").list_secrets()["SecretList"] == []
+    assert aws.client("logs").describe_log_groups()["logGroups"] == []
+    assert aws.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert aws.client("cloudwatch").list_dashboards()["DashboardEntries"] == []
+
+
+@pytest.fixture(scope="session")
+def guarded(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The API where signatures and IAM policies count, before ministack's own Bedrock, which heeds them too."""
+    with ministack(tmp_path_factory.mktemp("guarded"), AUTH="true") as aws:
+        aws.bootstrap()
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            seal_off(monkeypatch)
+            # It refuses all that comes without TLS.
+            aws.client("s3").delete_bucket_policy(Bucket=f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}")
+        yield aws.deploy(assembly)

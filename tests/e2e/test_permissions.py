@@ -1,0 +1,107 @@
+"""Who may call the API, and what its own role may do, where signatures and IAM policies count.
+
+ministack's AUTH has two gaps: who may not call is not told so by our gateway response (ACCESS_DENIED), and as its
+Ref of a secret is a name and no ARN, the role's policy does not match and the key of the cursors cannot be read.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from tests.e2e.aws import Deployment
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+MODELS = "/v1/custom-models"
+
+
+@pytest.fixture
+def iam(guarded: Deployment) -> Any:
+    return guarded.aws.client("iam")
+
+
+@pytest.fixture
+def stranger(iam: Any) -> Iterator[Credentials]:
+    """A user of the account without any policy."""
+    iam.create_user(UserName="someone")
+    key = iam.create_access_key(UserName="someone")["AccessKey"]
+    yield Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+    iam.delete_access_key(UserName="someone", AccessKeyId=key["AccessKeyId"])
+    iam.delete_user(UserName="someone")
+
+
+@pytest.fixture
+def caller(guarded: Deployment, iam: Any, stranger: Credentials) -> Iterator[Credentials]:
+    """A user with the policy that the stack makes for callers."""
+    policy = guarded.outputs["CallersPolicyArn"]
+    iam.attach_user_policy(UserName="someone", PolicyArn=policy)
+    yield stranger
+    iam.detach_user_policy(UserName="someone", PolicyArn=policy)
+
+
+@pytest.fixture
+def model(guarded: Deployment) -> Iterator[str]:
+    """The ARN of a model in ministack's Bedrock."""
+    bedrock = guarded.aws.client("bedrock")
+    source = {"s3DataSource": {"s3Uri": "s3://bucket/model"}}
+    arn = bedrock.create_custom_model(modelName="churn-emea-v1", modelSourceConfig=source)["modelArn"]
+    yield arn
+    bedrock.delete_custom_model(modelIdentifier=arn)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", ["", MODELS, f"{MODELS}?maxItems=0", "/v1/openapi.json", "/nowhere"])
+def test_an_unsigned_request_is_refused_before_anything_else(guarded: Deployment, method: str, path: str) -> None:
+    answer = guarded.request(method, path, credentials=None)
+    assert (answer.status, answer.kind) == (403, "forbidden")
+    assert answer.headers["X-Request-Id"] == answer.body["requestId"]
+
+
+def test_a_wrongly_signed_request_is_refused(guarded: Deployment, caller: Credentials) -> None:
+    answer = guarded.get(MODELS, Credentials(caller.access_key, "another secret"))
+    assert (answer.status, answer.kind) == (403, "forbidden")
+    assert "signature is not valid" in answer.body["detail"]
+
+
+def test_an_unknown_access_key_is_refused(guarded: Deployment) -> None:
+    assert guarded.get(MODELS, Credentials("AKIANOBODYSKEY000000", "a secret")).status == 403
+
+
+def test_the_callers_policy_lets_read(guarded: Deployment, caller: Credentials, model: str) -> None:
+    assert guarded.get(MODELS, caller).arns == [model]
+    assert guarded.request("HEAD", MODELS, caller).status == 200
+    assert guarded.get("/v1/openapi.json", caller).status == 200
+    assert guarded.request("POST", MODELS, caller).status == 403
+
+
+def test_the_callers_policy_lets_invoke_the_alias_alone(guarded: Deployment, caller: Credentials, model: str) -> None:
+    succeeded, result = guarded.invoke({}, caller)
+    assert succeeded
+    assert [summary["modelArn"] for summary in result["modelSummaries"]] == [model]
+    with pytest.raises(ClientError, match="not authorized to perform: lambda:InvokeFunction"):
+        guarded.invoke({}, caller, FunctionName=guarded.function_name)
+
+
+def test_without_a_policy_there_is_nothing(guarded: Deployment, stranger: Credentials) -> None:
+    assert guarded.get(MODELS, stranger).status == 403
+    with pytest.raises(ClientError, match="not authorized to perform: lambda:InvokeFunction"):
+        guarded.invoke({}, stranger)
+
+
+def test_a_role_without_the_right_is_told_of(guarded: Deployment, iam: Any, model: str) -> None:
+    function = guarded.aws.client("lambda").get_function_configuration(FunctionName=guarded.function_name)
+    role = function["Role"].rpartition("/")[2]
+    (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    right = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    iam.delete_role_policy(RoleName=role, PolicyName=name)
+    try:
+        answer, (succeeded, error) = guarded.get(MODELS), guarded.invoke({})
+    finally:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(right))
+    assert (answer.status, answer.kind) == (500, "upstream-denied")
+    assert (succeeded, error["errorMessage"]) == (False, answer.body["detail"])
+    assert guarded.get(MODELS).arns == [model]

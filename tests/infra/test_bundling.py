@@ -1,0 +1,242 @@
+"""The bundle: what is in it, what is not, and that the same sources give the same bytes."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk.assertions import Annotations, Match
+
+from infra import bundling
+from infra.bundling import BundlingError, bundle, find_interpreter
+from infra.config import Config
+from infra.stack import CustomModelsStack
+from tests.conftest import KEY
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+MAGIC = (3571).to_bytes(2, "little") + b"\r\n"
+"""What the bytecode of every Python 3.13 starts with."""
+
+needs_interpreter = pytest.mark.skipif(
+    find_interpreter() is None, reason=f"there is no Python {bundling.RUNTIME} on this machine"
+)
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle, made where Python is told to write no bytecode, as many containers tell it."""
+    target = tmp_path_factory.mktemp("bundle")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+        assert bundle(target) == (find_interpreter() is not None)
+    return target
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the sources, which bundles are made of."""
+    copy = tmp_path / "lambda_src"
+    shutil.copytree(bundling.SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(bundling, "SOURCE", copy)
+    return copy
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """Return every file by its path inside the folder."""
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {name: (path.stat().st_mode, path.read_bytes()) for name, path in files(folder).items()}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def pinned() -> set[str]:
+    """Return name and version of every package of requirements.txt, as a wheel spells them."""
+    text = (bundling.SOURCE / "requirements.txt").read_text()
+    return {
+        f"{name.replace('-', '_')}-{version}"
+        for name, version in re.findall(r"^([\w.-]+)==([\w.]+)", text, re.MULTILINE)
+    }
+
+
+def works(folder: Path) -> None:
+    """Import the handler with nothing else than the bundle on the path."""
+    environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import handler; handler.handler"
+    subprocess.run(
+        [sys.executable, "-I", "-S", "-B", "-c", code], env={**environment, "CURSOR_KEY": KEY}, check=True, timeout=60
+    )
+
+
+class TestContents:
+    def test_the_functions_code_is_whole(self, bundled: Path) -> None:
+        for name, path in files(bundling.SOURCE).items():
+            if path.suffix == ".py":
+                assert (bundled / name).read_bytes() == path.read_bytes()
+
+    def test_the_packages_are_those_that_are_pinned(self, bundled: Path) -> None:
+        assert {path.stem for path in bundled.glob("*.dist-info")} == pinned()
+        assert {"aws_lambda_powertools", "boto3", "botocore", "itsdangerous", "urllib3", "six.py"} <= names(bundled)
+
+    def test_there_is_nothing_else(self, bundled: Path) -> None:
+        assert names(bundled) - {path.name for path in bundled.glob("*.dist-info")} - {"__pycache__"} == {
+            *("handler.py", "custom_models"),
+            *("aws_lambda_powertools", "boto3", "botocore", "dateutil", "itsdangerous", "jmespath", "s3transfer"),
+            *("six.py", "typing_extensions.py", "urllib3"),
+        }
+
+    def test_each_package_has_its_licence_and_no_record(self, bundled: Path) -> None:
+        for folder in bundled.glob("*.dist-info"):
+            found = [path.name.lower() for path in folder.rglob("*") if path.is_file()]
+            assert any(name.startswith("licen") for name in found), folder.name
+            assert not {"record", "installer", "requested", "direct_url.json"} & set(found)
+
+    def test_nothing_is_compiled_or_never_runs(self, bundled: Path) -> None:
+        found = files(bundled)
+        assert not [name for name in found if Path(name).suffix in (".so", ".pyd", ".dylib", ".dll", ".pyi", ".exe")]
+        assert not [name for name in found if {"tests", "bin", "examples"} & set(Path(name).parts[:-1])]
+        assert not [name for name in found if name.startswith(".") or name.endswith(("py.typed", "requirements.txt"))]
+
+    def test_botocore_knows_two_services(self, bundled: Path) -> None:
+        data = bundled / "botocore" / "data"
+        assert {path.name for path in data.iterdir() if path.is_dir()} == {"bedrock", "secretsmanager"}
+        assert {path.name for path in data.iterdir() if path.is_file()} == {
+            *("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json"),
+        }
+        assert (bundled / "botocore" / "cacert.pem").is_file()
+
+    def test_it_is_small(self, bundled: Path) -> None:
+        assert sum(path.stat().st_size for path in files(bundled).values()) < 20_000_000
+
+    def test_it_works_alone(self, bundled: Path) -> None:
+        works(bundled)
+
+    def test_nothing_names_this_machine(self, bundled: Path) -> None:
+        machine = [f"{path}{os.sep}".encode() for path in (ROOT, Path.home(), sys.prefix, bundled)]
+        for name, path in files(bundled).items():
+            content = path.read_bytes()
+            assert not [place for place in machine if place in content], name
+
+
+@needs_interpreter
+class TestBytecode:
+    def test_every_module_has_it(self, bundled: Path) -> None:
+        found = files(bundled)
+        modules = {name for name in found if name.endswith(".py")}
+        compiled = {name for name in found if name.endswith(".pyc")}
+        assert "custom_models/core/__pycache__/listing.cpython-313.pyc" in compiled
+        assert {cached(name) for name in modules} == compiled
+
+    def test_it_is_never_checked_against_its_source(self, bundled: Path) -> None:
+        for name, path in files(bundled).items():
+            if name.endswith(".pyc"):
+                content = path.read_bytes()
+                assert content[:4] == MAGIC, name
+                assert int.from_bytes(content[4:8], "little") == 0b01, name
+
+    def test_its_modules_are_where_lambda_puts_them(self, bundled: Path) -> None:
+        for name in files(bundled):
+            if name.endswith(".py"):
+                assert f"/var/task/{name}".encode() in (bundled / cached(name)).read_bytes(), name
+
+    def test_another_python_finds_the_runtimes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bundling, "sys", SimpleNamespace(version_info=(3, 99), executable=sys.executable))
+        found = find_interpreter()
+        assert found is not None
+        version = subprocess.run([found, "-I", "--version"], check=True, capture_output=True, text=True, timeout=60)
+        assert version.stdout.startswith(f"Python {bundling.RUNTIME}.")
+
+
+def cached(name: str) -> str:
+    path = Path(name)
+    return (path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc").as_posix()
+
+
+class TestReproducibility:
+    def test_the_same_sources_give_the_same_bytes_wherever_they_are(
+        self, bundled: Path, source: Path, tmp_path: Path
+    ) -> None:
+        # What running the tests leaves there, and what is none of the function's.
+        (source / "__pycache__").mkdir()
+        (source / "__pycache__" / "handler.cpython-311.pyc").write_bytes(b"stale")
+        bundle(tmp_path / "again")
+        assert contents(tmp_path / "again") == contents(bundled)
+
+    def test_a_change_changes_what_was_changed(self, bundled: Path, source: Path, tmp_path: Path) -> None:
+        with (source / "handler.py").open("a") as file:
+            file.write("\nadded = True\n")
+        bundle(tmp_path / "changed")
+        before, after = contents(bundled), contents(tmp_path / "changed")
+        assert before.keys() == after.keys()
+        changed = {name for name in before if before[name] != after[name]}
+        assert changed == {"handler.py", *({cached("handler.py")} & before.keys())}
+
+
+class TestWithoutTheRuntimesPython:
+    @pytest.fixture(autouse=True)
+    def _no_interpreter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(bundling, "find_interpreter", lambda: None)
+
+    def test_the_stack_says_what_it_costs_and_how_to_mend_it(self, tmp_path: Path) -> None:
+        stack = CustomModelsStack(cdk.App(outdir=str(tmp_path)), "custom-models-dev", config=Config(stage="dev"))
+        (asset,) = tmp_path.glob("asset.*")
+        assert not list(asset.rglob("*.pyc"))
+        works(asset)
+        warning = Match.string_like_regexp(
+            r"no Python 3\.13.*no bytecode.*each cold start takes about three times as long.*uv python install 3\.13"
+        )
+        Annotations.from_stack(stack).has_warning("*", warning)
+
+    def test_bundle_tells(self, tmp_path: Path) -> None:
+        assert bundle(tmp_path) is False
+
+
+def test_with_it_the_stack_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.function.bundle", lambda target: (target / "handler.py").touch() or True)
+    stack = CustomModelsStack(cdk.App(outdir=str(tmp_path)), "custom-models-dev", config=Config(stage="dev"))
+    assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+
+
+class TestRefusals:
+    def test_a_package_with_another_hash(self, source: Path, tmp_path: Path) -> None:
+        requirements = source / "requirements.txt"
+        text, six = (
+            requirements.read_text(),
+            re.compile(r"(?<=^six==1\.17\.0)( \\\n +--hash=sha256:\w+)+", re.MULTILINE),
+        )
+        requirements.write_text(six.sub(f" \\\\\n    --hash=sha256:{'0' * 64}", text))
+        with pytest.raises(BundlingError) as caught:
+            bundle(tmp_path / "bundle")
+        assert str(caught.value).startswith("The function's packages could not be installed:\n")
+        assert "six" in str(caught.value)
+        assert "ash mismatch" in str(caught.value)
+
+    def test_a_package_without_a_hash(self, source: Path, tmp_path: Path) -> None:
+        (source / "requirements.txt").write_text("six==1.17.0\n")
+        with pytest.raises(BundlingError, match="hash"):
+            bundle(tmp_path / "bundle")
+
+    def test_a_package_with_a_compiled_part(
+        self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        target = tmp_path / "bundle"
+
+        def install(*_: str) -> subprocess.CompletedProcess[str]:
+            (target / "quick").mkdir(parents=True)
+            (target / "quick" / "parser.cpython-313-aarch64-linux-gnu.so").touch()
+            return subprocess.CompletedProcess([], 0)
+
+        monkeypatch.setattr(bundling, "_uv", install)
+        with pytest.raises(BundlingError, match=r"pure Python.*parser\.cpython-313"):
+            bundle(target)

@@ -1,0 +1,89 @@
+"""cdk-nag's AwsSolutions rules; here and not in the app, where a setting could block a deployment."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aws_cdk as cdk
+import pytest
+from cdk_nag import AwsSolutionsChecks
+from constructs import IConstruct
+
+from infra.config import Config
+from infra.stack import CustomModelsStack
+
+pytestmark = pytest.mark.slow
+
+FULLEST: dict[str, Any] = {
+    "account": "123456789012",
+    "region": "eu-central-1",
+    "reserved_concurrency": 5,
+    "alarm_email": "ops@example.org",
+    "allowed_accounts": ("210987654321",),
+    "organization_id": "o-a1b2c3d4e5",
+    "vpc_endpoints": ("vpce-0a1b2c3d",),
+    "removal_policy": "retain",
+}
+
+
+class Accepted(NamedTuple):
+    """A finding that is meant to be: of which construct and below, and why."""
+
+    construct: str
+    finding: str
+    reason: str
+
+
+def accepted(*, account: str = "<AWS::AccountId>", region: str = "<AWS::Region>", **_: object) -> list[Accepted]:
+    api = f"arn:<AWS::Partition>:execute-api:{region}:{account}:<ApiRestApiE35FEAFE>"
+    stage = f"{api}/<ApiRestApiDeploymentStagedevE2B308CE>"
+    paths = "Every path is for every caller: the listing, its document, and problem details for what is neither."
+    return [
+        Accepted("Function/Role", "IAM5[Resource::*]", "bedrock:ListCustomModels takes no other resource."),
+        Accepted("CallersPolicy", f"IAM5[Resource::{stage}/GET/*]", paths),
+        Accepted("CallersPolicy", f"IAM5[Resource::{stage}/HEAD/*]", paths),
+        Accepted(
+            "Api/RestApi/CloudWatchRole",
+            "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
+            "What API Gateway needs of the role that all APIs of an account share is AWS's to say.",
+        ),
+        Accepted("Function/Function", "L1", "The packages, their bytecode and the tests are for this Python."),
+        Accepted("CursorKey", "SMG4", "The key signs short-lived cursors; who operates it rotates it at will."),
+        Accepted("Api/RestApi", "APIG2", "The function validates: the gateway would not name every bad parameter."),
+        Accepted("Api/RestApi", "APIG3", "Only signed requests of known principals get in; a firewall can be added."),
+        Accepted("Api/RestApi", "COG4", "The callers are services and teams with IAM principals, not users of a pool."),
+    ]
+
+
+def report(outdir: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what cdk-nag reports of the stack, the accepted findings acknowledged."""
+    # No bundling: what the code is does not matter here.
+    app = cdk.App(context={"aws:cdk:bundling-stacks": []}, outdir=str(outdir))
+    stack = CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev", **settings))
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    for construct, finding, reason in accepted(**settings):
+        acknowledgment = cdk.Acknowledgment(id=f"AwsSolutions::AwsSolutions-{finding}", reason=reason)
+        cdk.Validations.of(descendant(stack, construct)).acknowledge(acknowledgment)
+    app.synth()
+    (of_nag,) = json.loads((outdir / "validation-report.json").read_text())["pluginReports"]
+    assert isinstance(of_nag, dict)
+    return of_nag
+
+
+def descendant(construct: IConstruct, path: str) -> IConstruct:
+    for name in path.split("/"):
+        construct = construct.node.find_child(name)
+    return construct
+
+
+@pytest.mark.parametrize("settings", [{}, FULLEST], ids=["nothing-set", "fullest"])
+def test_every_finding_is_accepted_for_a_reason_and_every_reason_has_a_finding(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    found = report(tmp_path, settings)
+    assert (found["pluginName"], found["violations"]) == ("AwsSolutions", [])
+    acknowledged = {
+        (finding["acknowledgedAt"].removeprefix("custom-models-dev/"), finding["ruleName"])
+        for finding in found["suppressedViolations"]
+    }
+    assert acknowledged == {(each.construct, f"AwsSolutions-{each.finding}") for each in accepted(**settings)}
