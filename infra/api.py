@@ -45,6 +45,8 @@ class Api(Construct):
                 data_trace_enabled=False,
             ),
         )
+        # Its URL, once more, under a name that changes with the construct's.
+        self.rest_api.node.try_remove_child("Endpoint")
         integration = aws_apigateway.LambdaIntegration(alias, allow_test_invoke=False)
         # Two ANYs, since the gateway answers what it has no method for with the 403 of an unsigned request.
         self.rest_api.root.add_method("ANY", integration)
@@ -168,7 +170,10 @@ GATEWAY_RESPONSES = (
     GatewayResponse(_Type.API_CONFIGURATION_ERROR, 500, *_ERROR),
     GatewayResponse(_Type.AUTHORIZER_CONFIGURATION_ERROR, 500, *_ERROR),
     GatewayResponse(_Type.AUTHORIZER_FAILURE, 500, *_ERROR),
-    GatewayResponse(_Type.DEFAULT_4_XX, None, "bad-request", "Bad request", "Correct the request."),
+    GatewayResponse(
+        *(_Type.DEFAULT_4_XX, None, "refused", "Refused"),
+        "The gateway refused the request; check its signature and credentials first, then its URL.",
+    ),
     GatewayResponse(_Type.DEFAULT_5_XX, None, *_ERROR),
 )
 """One for each type that API Gateway has."""

@@ -70,13 +70,12 @@ def _prune(target: Path) -> None:
     """Remove what never runs: scripts, tests, type stubs, other services' models, and installers' records."""
     for path in [target / "bin", target / "boto3" / "examples", *target.rglob("tests"), *target.rglob("py.typed")]:
         _remove(path)
-    for path in target.rglob("*.pyi"):
-        path.unlink()
-    for folder in target.glob("*.dist-info"):
-        for path in folder.iterdir():
-            # Licences must come along; the rest is of use to installers, and some of it names this machine.
-            if path.name != "METADATA" and not path.name.lower().startswith(("licen", "notice", "copying")):
-                _remove(path)
+    for path in [*target.rglob("*.pyi"), *target.rglob("swagger-ui*")]:
+        _remove(path)
+    for path in target.glob("*.dist-info/*"):
+        # Licences must come along; the rest is of use to installers, and some of it names this machine.
+        if path.name != "METADATA" and not path.name.lower().startswith(("licen", "notice", "copying")):
+            _remove(path)
     for data in (target / "botocore" / "data", target / "boto3" / "data"):
         for path in data.iterdir():
             if path.is_dir() and path.name not in _BOTOCORE_DATA:
@@ -94,13 +93,19 @@ def _remove(path: Path) -> None:
 
 def _compile(target: Path, interpreter: str) -> None:
     """Add bytecode that is never checked against its source: what a zip does to modification times is no matter."""
-    subprocess.run(
+    done = subprocess.run(
         [
             *(interpreter, "-I", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"),
             *("-s", str(target), "-p", _MOUNTED_AT, str(target)),
         ],
-        check=True,
+        check=False,
+        capture_output=True,
+        text=True,
     )
+    if done.returncode != 0:
+        raise BundlingError(
+            f"{interpreter} could not compile the bundle:\n{done.stderr.strip() or done.stdout.strip()}"
+        )
 
 
 def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:

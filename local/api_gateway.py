@@ -187,6 +187,7 @@ class _Server(ThreadingHTTPServer):
 class _RequestHandler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
+    timeout = 30  # seconds without a byte from the client
     disable_nagle_algorithm = True
 
     def handle_one_request(self) -> None:
@@ -225,7 +226,12 @@ class _RequestHandler(BaseHTTPRequestHandler):
 
     def _read_body(self) -> bytes:
         length = self.headers.get("Content-Length", "0")
-        if length.isdecimal() and int(length) <= _LARGEST_BODY and "Transfer-Encoding" not in self.headers:
+        if (
+            length.isdecimal()
+            and len(length) < 12
+            and int(length) <= _LARGEST_BODY
+            and "Transfer-Encoding" not in self.headers
+        ):
             return self.rfile.read(int(length))
         # Where this body ends is not known, so neither is where a next request would start.
         self.close_connection = True

@@ -3,13 +3,14 @@
 import contextlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from custom_models.core import errors
 from local.api_gateway import Context, proxy_event
-from local.bedrock_emulator import Emulator, deny, members, throttle
+from local.bedrock_emulator import Answer, Emulator, deny, members, throttle
 from tests.conftest import KEY, Api
 
 Logged = Callable[[], dict[str, Any]]
@@ -157,6 +158,30 @@ class TestSecrets:
         assert "request_id" in output.out
         for secret in (cursor, with_token, token, KEY, "AWS4-HMAC"):
             assert secret not in output.out + output.err
+
+    @pytest.mark.parametrize("code", ["token-of-bedrock", "\ud800", "a\nb", "x" * 65, "a b"])
+    def test_an_error_code_that_is_none_is_not_logged(
+        self, api: Api, emulator: Emulator, logged: Logged, code: str
+    ) -> None:
+        emulator.misbehave(members(nextToken="token-of-bedrock"))
+        cursor = api.get("maxItems=5").body["nextCursor"]
+        logged()
+        emulator.misbehave(lambda *_: Answer(403, {"code": code}))
+        api.get({"cursor": cursor})
+        assert logged()["upstream_error"] == "unreadable, status 403"
+
+    def test_nor_is_the_url_of_an_answer_whose_headers_are_none(
+        self, api: Api, emulator: Emulator, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        emulator.misbehave(members(nextToken="token-of-bedrock"), lambda right, _: replace(right, headers={"a b": "c"}))
+        api.get("maxItems=50&pageSize=5")
+        assert len(emulator.calls) > 1
+        assert "token-of-bedrock" not in caplog.text
+
+    def test_an_answer_that_is_no_listing_says_why(self, api: Api, emulator: Emulator, logged: Logged) -> None:
+        emulator.misbehave(members(nextToken=5))
+        api.get()
+        assert logged()["upstream_error"] == "Bedrock gave a page token that is none."
 
 
 class TestMetrics:

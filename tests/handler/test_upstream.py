@@ -12,6 +12,7 @@ from local.bedrock_emulator import (
     Answer,
     Emulator,
     Fault,
+    Parameters,
     body,
     deny,
     disconnect,
@@ -24,7 +25,7 @@ from local.bedrock_emulator import (
     unavailable,
     unknown_operation,
 )
-from local.models import plausible_models
+from local.models import ACCOUNT, plausible_models
 from tests.conftest import NOWHERE, Api
 
 ARNS = [m.arn for m in sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)]
@@ -43,6 +44,10 @@ def kind_of(api: Api, event: Any = None) -> str:
     with pytest.raises(errors.CustomModelsError) as caught:
         api.invoke(event or {})
     return caught.value.kind
+
+
+ODD_BODIES = (b"[]", b"null", b'"x"', b"5", b'{"code": {}}', b'{"code": ["ThrottlingException"]}', b'{"__type": 5}')
+"""Of errors: botocore fails at some of them, or tries again because of their status."""
 
 
 class TestRetries:
@@ -73,7 +78,11 @@ class TestRetries:
             (lambda *_: error("ExpiredTokenException", 400), "upstream-denied", 1),
             (unknown_operation, "upstream-rejected", 1),
             (lambda *_: error("SomethingNewException", 418), "upstream-rejected", 1),
-            (lambda *_: Answer(302, b"", {"Location": "http://127.0.0.1:9/"}), "upstream-rejected", 1),
+            (lambda *_: Answer(302, b"", {"Location": "http://127.0.0.1:9/"}), "upstream-invalid", 1),
+            (lambda *_: Answer(408, b""), "upstream-unavailable", 1),
+            *((lambda *_, b=b: Answer(503, b), "upstream-unavailable", 1) for b in ODD_BODIES),
+            *((lambda *_, b=b: Answer(429, b), "upstream-throttled", 1) for b in ODD_BODIES),
+            *((lambda *_, b=b: Answer(403, b), "upstream-denied", 1) for b in ODD_BODIES),
         ],
     )
     def test_what_does_not_pass(
@@ -86,6 +95,9 @@ class TestRetries:
     def test_nobody_there(self, new_api: Callable[[], Api], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", NOWHERE)
         assert kind_of(new_api()) == "upstream-unavailable"
+
+
+NO_TOKENS: list[object] = [5, 0, 0.0, False, [], {}]
 
 
 class TestNoListing:
@@ -101,6 +113,8 @@ class TestNoListing:
             body(b'"modelSummaries"'),
             body(b'{"modelSummaries": ['),
             body(b'{"modelSummaries": [\xff]}'),
+            body(b"[" * 200_000),
+            lambda *_: Answer(201, {"modelSummaries": []}),
             body({}),
             body({"modelSummaries": None}),
             body({"modelSummaries": "none"}),
@@ -117,7 +131,8 @@ class TestNoListing:
             body({"modelSummaries": [{**SUMMARY, "creationTime": True}]}),
             body({"modelSummaries": [{**SUMMARY, "creationTime": 1e300}]}),
             body({"modelSummaries": [SUMMARY] * 101}),
-            members(nextToken=5),
+            *(body({"modelSummaries": [{**SUMMARY, "modelName": bad}]}) for bad in ("", "a\nb", "\ud800", "x" * 2049)),
+            *(members(nextToken=bad) for bad in NO_TOKENS),
             members(nextToken="a b"),
             members(nextToken="x" * 2049),
             members(nextToken="\ud800"),
@@ -167,10 +182,43 @@ class TestInBetween:
         rest = api.get({"maxItems": 50, "cursor": part.body["nextCursor"]})
         assert rest.arns == ARNS[20:70]
 
-    @pytest.mark.parametrize("fault", [deny, unknown_operation])
-    def test_what_will_not_pass_is_raised(self, api: Api, emulator: Emulator, fault: Fault) -> None:
+    @pytest.mark.parametrize(("fault", "kind"), [(deny, "upstream-denied"), (unknown_operation, "expired-cursor")])
+    def test_what_will_not_pass_is_raised(self, api: Api, emulator: Emulator, fault: Fault, kind: str) -> None:
         emulator.misbehave(None, always=fault)
-        assert kind_of(api, {"pageSize": 10}) in ("upstream-denied", "upstream-rejected")
+        assert kind_of(api, {"pageSize": 10}) == kind
+
+    @pytest.mark.parametrize("status", [404, 409, 418])
+    def test_only_a_validation_of_bedrocks_makes_a_cursor_expired(
+        self, api: Api, emulator: Emulator, status: int
+    ) -> None:
+        cursor = api.invoke({"maxItems": 1})["nextCursor"]
+        emulator.misbehave(lambda *_: error("ResourceNotFoundException", status))
+        assert kind_of(api, {"cursor": cursor}) == "upstream-rejected"
+
+    def test_a_body_that_was_cut_off_is_an_outage(self, new_api: Callable[[], Api], emulator: Emulator) -> None:
+        def cut(right: Answer, _: Parameters) -> Answer:
+            content = right.content()
+            return Answer(
+                200, content[: len(content) // 2], {"Content-Length": str(len(content)), "Connection": "close"}
+            )
+
+        api = new_api()
+        emulator.misbehave(None, always=cut)
+        part = api.get("maxItems=50&pageSize=10")
+        assert (part.status, part.arns) == (200, ARNS[:10])
+        assert kind_of(api) == "upstream-unavailable"
+
+    def test_what_follows_a_broken_answer_is_not_read_as_another(self, api: Api, emulator: Emulator) -> None:
+        """After an early 1xx that http.client takes for the answer, the real one is still on the connection."""
+
+        def early(right: Answer, _: Parameters) -> Answer:
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(right.content())}\r\n\r\n".encode()
+            return Answer(103, head + right.content(), {"Content-Length": ""})
+
+        emulator.misbehave(early)
+        assert kind_of(api, {"isOwned": False}) == "upstream-invalid"
+        owners = {model["ownerAccountId"] for model in api.invoke({"isOwned": True})["modelSummaries"]}
+        assert owners == {ACCOUNT}
 
     def test_endless_empty_pages_end_with_a_cursor(self, api: Api, emulator: Emulator) -> None:
         emulator.page_sizes = lambda _: 0

@@ -75,7 +75,6 @@ class TestInvocation:
         assert [line["outcome"] for line in ours if line.get("message") == "request"] == ["invalid-query"]
         assert lambdas.startswith("[ERROR] InvalidQuery: maxItems must be a whole number from 1 to 1000.")
 
-    @pytest.mark.xfail(reason="the runtime's own handler writes the package's lines once more")
     def test_a_line_of_the_packages_modules_is_written_once(
         self, emulator: Emulator, start: Start, secret: tuple[SecretsManager, str], copied: Path
     ) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import URLSafeSerializer
 
-from custom_models.core.cursor import MAX_LENGTH, Cursors, Position
+from custom_models.core.cursor import MAX_LENGTH, Cursors, Position, _serializer
 from custom_models.core.errors import CursorMismatch, ExpiredCursor, InvalidCursor, UpstreamInvalid
 from tests.doubles import KEY, ChangingKeys, Clock, cursors
 
@@ -121,6 +121,12 @@ def test_the_same_key_used_for_something_else_does_not_make_it(other: URLSafeSer
     payload = [1, 2**40, BOUND, "token", 1, "mark"]
     with pytest.raises(InvalidCursor):
         cursors().read(str(other.dumps(payload)), BOUND)
+
+
+@pytest.mark.parametrize("payload", [[2, {"a": 1}], {"v": 2}, [2], [1], 2, None, "x", [1] * 7])
+def test_what_another_version_may_have_signed_is_invalid(payload: object) -> None:
+    with pytest.raises(InvalidCursor):
+        cursors().read(str(_serializer([KEY]).dumps(payload)), BOUND)
 
 
 def test_another_version_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:

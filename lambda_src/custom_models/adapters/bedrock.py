@@ -8,9 +8,10 @@ changes on resume (docs/adr/0003-paging.md). botocore's words for these things s
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
+    ConnectionClosedError,
     CredentialRetrievalError,
     HTTPClientError,
     NoCredentialsError,
@@ -33,6 +35,7 @@ from botocore.parsers import ResponseParserError
 
 from custom_models.core.budget import Budget
 from custom_models.core.errors import (
+    ExpiredCursor,
     UpstreamDenied,
     UpstreamInvalid,
     UpstreamRejected,
@@ -65,11 +68,8 @@ _THROTTLED = frozenset(
 )
 _TIMED_OUT = frozenset({"RequestTimeout", "RequestTimeoutException"})
 _DENIED = frozenset({"AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"})
-_TOKEN = re.compile(r"[^\s\ud800-\udfff]{1,2048}")
-"""Bedrock's own pattern and length, less what no URL can carry."""
-
-# The budget of the call that is under way in this thread: botocore's events know no other way to it.
-_budget: ContextVar[Budget] = ContextVar("budget")
+_TOKEN = re.compile(r"[^\s\ud800-\udfff]{0,2048}")
+"""Bedrock's own pattern and length, less what no URL can carry. An empty one is none, as botocore has it."""
 
 
 def rfc3339(value: object) -> str:
@@ -114,7 +114,9 @@ class BedrockSource:
         )
         events: Any = client.meta.events
         events.register("before-send.bedrock.ListCustomModels", _count_attempt)
+        events.register("before-parse.bedrock.ListCustomModels", _note_status)
         events.register("needs-retry.bedrock.ListCustomModels", _inspect_attempt)
+        self._client = client
         self._paginator = client.get_paginator("list_custom_models")
 
     def fetch(self, filters: Filters, page_size: int, token: str | None, budget: Budget) -> Page:
@@ -123,26 +125,49 @@ class BedrockSource:
         if token is not None:
             # Not through StartingToken, which takes a token apart when it happens to decode as JSON.
             arguments["nextToken"] = token
-        with _accounted(budget), _translated(budget):
-            pages = self._paginator.paginate(**arguments, PaginationConfig={"PageSize": page_size})
-            answer = next(iter(pages))
-        return _page(answer)
+        try:
+            with _call(budget) as call:
+                pages = self._paginator.paginate(**arguments, PaginationConfig={"PageSize": page_size})
+                answer = _translated(lambda: next(iter(pages)), call, token)
+            return _page(answer)
+        except UpstreamInvalid:
+            # The rest of a broken answer must not be read as the answer to another request.
+            self._client.close()
+            raise
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call under way."""
+
+    budget: Budget
+    status: int = 0
+    """Of the last answer; 0 before there is one."""
+
+
+# The call under way in this thread: botocore's events know no other way to it.
+_current: ContextVar[_Call] = ContextVar("call")
 
 
 @contextmanager
-def _accounted(budget: Budget) -> Iterator[None]:
+def _call(budget: Budget) -> Iterator[_Call]:
     budget.calls += 1
-    reset = _budget.set(budget)
+    call = _Call(budget)
+    reset = _current.set(call)
     start = time.monotonic()
     try:
-        yield
+        yield call
     finally:
         budget.seconds += time.monotonic() - start
-        _budget.reset(reset)
+        _current.reset(reset)
 
 
 def _count_attempt(**_: object) -> None:
-    _budget.get().attempts += 1
+    _current.get().budget.attempts += 1
+
+
+def _note_status(*, response_dict: Mapping[str, Any], **_: object) -> None:
+    _current.get().status = response_dict["status_code"]
 
 
 def _inspect_attempt(*, response: tuple[AWSResponse, Any] | None, **_: object) -> bool | None:
@@ -150,9 +175,10 @@ def _inspect_attempt(*, response: tuple[AWSResponse, Any] | None, **_: object) -
 
     The answer is no (False) if a retry could end after the deadline; else botocore decides (None).
     """
-    budget = _budget.get()
+    budget = _current.get().budget
     if response is not None:
         http, parsed = response
+        _require_whole(http)
         if _is_throttle(*_code_and_status(parsed)):
             budget.throttles += 1
         if parsed.get("modelSummaries") == [] and not _is_empty_list(http.content):
@@ -161,44 +187,56 @@ def _inspect_attempt(*, response: tuple[AWSResponse, Any] | None, **_: object) -
     return False if budget.remaining < LONGEST_BACKOFF + CONNECT_TIMEOUT + READ_TIMEOUT else None
 
 
+def _require_whole(http: AWSResponse) -> None:
+    """Raise ConnectionClosedError for a body that was cut off, which botocore parses as far as it came."""
+    length = str(http.headers.get("Content-Length", ""))
+    if length.isdecimal() and len(length) < 16 and len(http.content) < int(length):
+        raise ConnectionClosedError(endpoint_url="")
+
+
 def _is_empty_list(content: bytes) -> bool:
     return bool(json.loads(content)["modelSummaries"] == [])
 
 
-@contextmanager
-def _translated(budget: Budget) -> Iterator[None]:
-    """Turn botocore's exceptions into ours; what they say stays here, since it may hold a URL with its token."""
+def _translated(ask: Callable[[], Any], call: _Call, token: str | None) -> Any:
+    """Ask, and turn botocore's exceptions into ours; what they say stays here, since it may hold a URL and a token."""
     try:
-        yield
+        return ask()
     except Exception as error:
         code = _code_and_status(error.response)[0] if isinstance(error, ClientError) else type(error).__name__
-        budget.failure = str(code)[:100]
-        raise _translation(error) from None
+        safe = re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", code) is not None and code != token
+        call.budget.failure = code if safe else f"unreadable, status {call.status}"
+        raise _translation(error, call, token) from None
 
 
-def _translation(error: Exception) -> Exception:
+def _translation(error: Exception, call: _Call, token: str | None) -> Exception:
     match error:
         case ClientError():
-            return _refusal(*_code_and_status(error.response))
+            return _refusal(*_code_and_status(error.response), token)
         case NoCredentialsError() | PartialCredentialsError() | CredentialRetrievalError():
             return UpstreamDenied()
         case HTTPClientError() | NoConnection() | ResponseStreamingError():
             return UpstreamUnavailable()
         case ResponseParserError() | ArithmeticError() | AttributeError() | LookupError() | TypeError() | ValueError():
             # botocore's parser trusts the shape of an answer: another one makes it fail in any of these ways.
+            return UpstreamInvalid() if call.status < 300 else _refusal("", call.status, token)
+        case RecursionError():
             return UpstreamInvalid()
         case _:
             return error
 
 
-def _refusal(code: str, status: int) -> Exception:
+def _refusal(code: str, status: int, token: str | None) -> Exception:
     if _is_throttle(code, status):
         return UpstreamThrottled()
-    if status >= 500 or code in _TIMED_OUT:
+    if status >= 500 or status == 408 or code in _TIMED_OUT:
         return UpstreamUnavailable()
     if status in (401, 403) or code in _DENIED:
         return UpstreamDenied()
-    return UpstreamRejected()
+    if code == "ValidationException" and token is not None:
+        # The filters are those that the token was given for, so what Bedrock rejects is the token.
+        return ExpiredCursor()
+    return UpstreamRejected() if status >= 400 else UpstreamInvalid()
 
 
 def _is_throttle(code: str, status: int) -> bool:
@@ -206,23 +244,24 @@ def _is_throttle(code: str, status: int) -> bool:
 
 
 def _code_and_status(answer: Any) -> tuple[str, int]:
-    return answer.get("Error", {}).get("Code", ""), answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = answer.get("Error", {}).get("Code", "")
+    return code if isinstance(code, str) else "", answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
 def _page(answer: Mapping[str, object]) -> Page:
     """Check an answer and return it as a page: what is not a listing must never look like an empty one."""
     models = answer.get("modelSummaries")
-    if not isinstance(models, list) or not all(map(_is_summary, models)):
+    if _code_and_status(answer)[1] != 200 or not isinstance(models, list) or not all(map(_is_summary, models)):
         raise UpstreamInvalid("Bedrock's answer is not a list of models.")
-    token = answer.get("nextToken") or None
-    if token is not None and not (isinstance(token, str) and _TOKEN.fullmatch(token)):
+    token = answer.get("nextToken", "")
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise UpstreamInvalid("Bedrock gave a page token that is none.")
-    return Page(models, token)
+    return Page(models, token or None)
 
 
 def _is_summary(model: object) -> bool:
     return (
         isinstance(model, dict)
         and ModelSummary.__required_keys__ <= model.keys()
-        and all(isinstance(value, str) for value in model.values())
+        and all(isinstance(value, str) and 0 < len(value) <= 2048 and value.isprintable() for value in model.values())
     )

@@ -1,6 +1,7 @@
 """One log line and the metrics of each request, made of its record."""
 
 import logging
+import threading
 import time
 
 from aws_lambda_powertools import Logger
@@ -34,15 +35,23 @@ class Telemetry:
         """
         self._service = service
         self._logger = Logger(service=service, utc=True, use_rfc3339=True, location=None)
-        # The package's modules log under their own names; these lines should look like the others.
-        logging.getLogger("custom_models").addHandler(self._logger.registered_handler)
-        for library in ("botocore", "urllib3"):
-            # At DEBUG, which may be set for the whole function, they log tokens and keys as they come and go.
-            logging.getLogger(library).setLevel(logging.INFO)
+        # The package's modules log under their own names: their lines should look like the others, and not
+        # be written once more by the handler that Lambda has on the root.
+        package = logging.getLogger("custom_models")
+        package.addHandler(self._logger.registered_handler)
+        package.propagate = False
+        # These log tokens and keys as they come and go: at DEBUG always, urllib3 in the URLs of its warnings too.
+        logging.getLogger("botocore").setLevel(logging.INFO)
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        self._lock = threading.Lock()
         self._cold_start = True
 
     def emit(self, record: Record, function_request_id: str) -> None:
         """Write the canonical line of a request that has ended, and its metrics."""
+        with self._lock:  # each line is written in two parts
+            self._emit(record, function_request_id)
+
+    def _emit(self, record: Record, function_request_id: str) -> None:
         cold_start, self._cold_start = self._cold_start, False
         budget = record.budget
         upstream_ms = round(budget.seconds * 1000, 1)

@@ -30,7 +30,7 @@ class Budget:
     """Time spent in upstream calls, waiting between attempts included."""
 
     failure: str | None = None
-    """What the last call that failed failed with: an error code or a class name, for the log alone."""
+    """What the last call that failed failed with: an error code, a class name or a sentence of ours; for the log."""
 
     @classmethod
     def of(cls, seconds: float) -> "Budget":

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from itsdangerous import BadData, BadSignature, URLSafeSerializer
 from itsdangerous.encoding import base64_decode, base64_encode
@@ -105,16 +105,17 @@ class Cursors:
             CursorMismatch: it is of another listing.
         """
         _require_form(cursor)
-        version, expires, bound_to, *position = self._verify(cursor)
-        if version != _VERSION:
+        payload = self._verify(cursor)
+        if not isinstance(payload, list) or len(payload) != 6 or payload[0] != _VERSION:
             raise InvalidCursor
+        _, expires, bound_to, *position = payload
         if expires <= self._now():
             raise ExpiredCursor
         if bound_to != fingerprint:
             raise CursorMismatch
         return Position(*position)
 
-    def _verify(self, cursor: str) -> Any:
+    def _verify(self, cursor: str) -> object:
         keys: Sequence[str] | None = self._keys.current()
         while keys is not None:
             try:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from custom_models.core.budget import Budget
 from custom_models.core.cursor import TOKEN_CAME_BACK, Cursors, Position
 from custom_models.core.errors import (
-    ExpiredCursor,
     UpstreamInvalid,
-    UpstreamRejected,
     UpstreamThrottled,
     UpstreamUnavailable,
 )
@@ -42,8 +40,8 @@ def list_models(query: Query, source: PageSource, cursors: Cursors, budget: Budg
     page of its is cut. A listing ends early, with a cursor, rather than lose what it has.
 
     Raises:
-        InvalidCursor, ExpiredCursor, CursorMismatch: nothing was asked of upstream, except that an
-            expired cursor may be one whose token Bedrock no longer takes.
+        InvalidCursor, ExpiredCursor, CursorMismatch: nothing was asked of upstream, except where an
+            expired cursor is one whose token upstream no longer takes.
         UpstreamThrottled, UpstreamUnavailable: at the first page; later ones end the listing early.
         UpstreamDenied, UpstreamRejected, UpstreamInvalid: at any page.
     """
@@ -77,13 +75,7 @@ def _walk(
 def _first_page(query: Query, source: PageSource, position: Position | None, budget: Budget) -> Page:
     if not budget.allows_call(source.longest_attempt):
         raise UpstreamUnavailable("There was too little time left to ask Bedrock; send the same request again.")
-    try:
-        return _fetch(query, source, position, query.max_items, budget)
-    except UpstreamRejected:
-        if position is None:
-            raise
-        # The filters are those that made this cursor, so what Bedrock rejects is its own old token.
-        raise ExpiredCursor from None
+    return _fetch(query, source, position, query.max_items, budget)
 
 
 def _fetch(query: Query, source: PageSource, position: Position | None, missing: int, budget: Budget) -> Page:

@@ -320,8 +320,10 @@ def _later(one: Value | None, other: Value | None) -> bool:
 
 
 def _clip(name: object) -> str:
+    # As a client wrote it, it may hold what breaks a line of the log, or the runtime that reports it.
     text = str(name)
-    return text if len(text) <= 64 else f"{text[:64]}…"
+    shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[:64])
+    return shown if len(text) <= 64 else f"{shown}…"
 
 
 def _unknown(name: object) -> str:

@@ -48,6 +48,8 @@ class Record:
         """Note what went wrong. What is not one of our own errors is a fault, and so is what caused one."""
         if isinstance(error, CustomModelsError):
             self.outcome = error.kind
+            if error.kind.startswith("upstream-"):
+                self.budget.failure = self.budget.failure or error.detail
             self.fault = error.__cause__
         else:
             self.fault = error

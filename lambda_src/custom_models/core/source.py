@@ -20,6 +20,7 @@ class PageSource(Protocol):
 
         Raises:
             UpstreamThrottled, UpstreamUnavailable: the same call may succeed later.
+            ExpiredCursor: ``token`` is not taken any more; the listing must start again.
             UpstreamDenied, UpstreamRejected, UpstreamInvalid: it would not.
         """
         ...

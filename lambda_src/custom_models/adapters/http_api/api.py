@@ -134,7 +134,8 @@ def _path(event: Mapping[str, Any]) -> str:
     matched = event.get("pathParameters")
     if isinstance(matched, dict) and isinstance(matched.get("proxy"), str):
         return "/" + str(matched["proxy"])
-    return str(event.get("path"))
+    path = event.get("path")
+    return path if isinstance(path, str) else ""
 
 
 def _parameters(event: Mapping[str, Any]) -> Parameters:
@@ -144,6 +145,8 @@ def _parameters(event: Mapping[str, Any]) -> Parameters:
         raise InvalidQuery(detail=_NOT_AN_EVENT)
     given = {**{name: [value] for name, value in single.items()}, **multi}
     for name, values in given.items():
+        if name in single and isinstance(values, list) and single[name] not in values:
+            raise InvalidQuery(detail=_NOT_AN_EVENT)
         if not isinstance(name, str) or not isinstance(values, list) or not all(isinstance(v, str) for v in values):
             raise InvalidQuery(detail=_NOT_AN_EVENT)
     return given
