@@ -113,8 +113,8 @@ class ValidationError(Exception):
 class Emulator:
     """The custom models of one account in one region.
 
-    ``calls`` holds the parameters of every request, in order. ``misbehave`` says what goes wrong;
-    ``page_sizes`` makes pages shorter than asked for.
+    ``calls`` holds the parameters of every request, in order, ``connections`` the client's port of
+    each. ``misbehave`` says what goes wrong; ``page_sizes`` makes pages shorter than asked for.
     """
 
     def __init__(self, models: Sequence[Model], account: str = ACCOUNT) -> None:
@@ -130,6 +130,7 @@ class Emulator:
         """Take other models, and forget calls and misbehaviour."""
         self._oldest_first = sorted(models, key=lambda model: (model.created, model.arn))
         self.calls: list[Parameters] = []
+        self.connections: list[int] = []
         self.page_sizes: Callable[[int], int] = lambda asked: asked
         self.misbehave()
 
@@ -272,6 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path != "/custom-models":
             answer = error("UnknownOperationException", 404)
         else:
+            self.server.emulator.connections.append(self.client_address[1])
             answer = self.server.emulator.answer(url.query)
         if isinstance(answer, (int, float)):
             self.server.stopping.wait(answer)

@@ -1,8 +1,13 @@
 """Two requests at once never see each other's state."""
 
+import io
+import json
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+import pytest
 
 from local.bedrock_emulator import Answer, Emulator, Parameters
 from local.models import plausible_models
@@ -35,6 +40,20 @@ def test_many_walks_at_once(api: Api, emulator: Emulator, lines: Callable[[], li
     assert all(line["upstream_pages"] == 1 for line in requests)
     assert all(line["correlation_id"].startswith("walk-") == (line["route"] != "direct") for line in requests)
     assert len([line for line in told if "Requests" in line]) == len(requests)
+
+
+def test_lines_do_not_tear_each_other(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(io.StringIO):
+        def write(self, text: str, /) -> int:
+            time.sleep(0.0002)
+            return super().write(text)
+
+    output = Slow()
+    monkeypatch.setattr("sys.stdout", output)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: api.get("maxItems=1"), range(40)))
+    lines = [json.loads(line) for line in output.getvalue().splitlines()]
+    assert len(lines) == 3 * 40
 
 
 def test_a_failure_beside_a_success(new_api: Callable[[], Api], emulator: Emulator) -> None:
