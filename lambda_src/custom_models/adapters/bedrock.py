@@ -263,5 +263,6 @@ def _is_summary(model: object) -> bool:
     return (
         isinstance(model, dict)
         and ModelSummary.__required_keys__ <= model.keys()
-        and all(isinstance(value, str) and 0 < len(value) <= 2048 and value.isprintable() for value in model.values())
+        and model["modelArn"] != ""
+        and all(isinstance(value, str) and len(value) <= 2048 and value.isprintable() for value in model.values())
     )
