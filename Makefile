@@ -80,7 +80,7 @@ CDK = '$(NODE)/bin/node' node_modules/aws-cdk/bin/cdk --app '$(BIN)/python app.p
 
 node_modules/.installed: package-lock.json .venv/dev
 	@echo "Installing the CDK's command line ..." >&2
-	@'$(NODE)/bin/node' '$(NODE)/lib/node_modules/npm/bin/npm-cli.js' ci --silent --ignore-scripts
+	@'$(NODE)/bin/node' '$(NODE)/lib/node_modules/npm/bin/npm-cli.js' ci --loglevel=error --ignore-scripts >/dev/null
 	@touch $@
 
 .venv/dev: requirements-dev.txt .venv/function
