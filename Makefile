@@ -27,10 +27,10 @@ invoke: .venv/function ## Invoke the function directly: make -s invoke EVENT='{"
 	@$(BIN)/python -m local invoke --bedrock '$(BEDROCK)' '$(EVENT)'
 
 test: lint node_modules/.installed .venv-ministack/installed ## Run everything that CI runs
-	@$(BIN)/pytest -n auto --dist loadfile
+	@$(BIN)/pytest -n auto --dist loadfile --hypothesis-profile thorough
 
 check: lint ## Run the everyday checks: lint, and all tests but the slow ones
-	@$(BIN)/pytest -n auto --dist loadfile -m 'not slow'
+	@$(BIN)/pytest -n auto --dist worksteal -m 'not slow'
 
 lint: .venv/dev ## Check format, lint and types
 	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'." >&2; exit 1; }

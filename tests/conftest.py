@@ -22,9 +22,14 @@ from local.models import plausible_models
 
 # The machine's load decides how long an example takes, and no test may depend on that.
 settings.register_profile(
-    "default", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "everyday",
+    deadline=None,
+    derandomize=True,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-settings.load_profile("default")
+settings.register_profile("thorough", settings.get_profile("everyday"), max_examples=150)
+settings.load_profile("everyday")
 
 NOWHERE = "http://127.0.0.1:9"
 """Port 9 is discard: nothing answers, so that a client which a test forgot cannot reach anything."""

@@ -33,7 +33,7 @@ def test_many_walks_at_once(api: Api, emulator: Emulator, lines: Callable[[], li
         return name, len(found)
 
     with ThreadPoolExecutor(16) as pool:
-        found = dict(pool.map(walk, range(1, 40)))
+        found = dict(pool.map(walk, range(1, 25)))
     told = lines()
     requests = [line for line in told if line.get("message") == "request"]
     assert sum(line["items"] for line in requests) == sum(found.values())

@@ -4,7 +4,7 @@ from typing import Any
 
 import boto3
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from local.bedrock_emulator import Emulator
@@ -36,7 +36,6 @@ class Pages:
         return min(asked, self._sizes[self._turn % len(self._sizes)])
 
 
-@settings(max_examples=60)
 @given(
     count=st.integers(0, 80),
     seed=st.integers(0, 10),
@@ -78,7 +77,7 @@ def test_following_the_cursor_gives_what_one_paginator_gives(
     assert len(tokens) == len(set(tokens)), "nothing is fetched twice"
 
 
-@pytest.mark.parametrize("max_items", [1, 7, 100, 150, 299, 300, 301, 1000])
+@pytest.mark.parametrize("max_items", [7, 100, 150, 299, 300, 301, 1000])
 def test_three_hundred_models(api: Api, max_items: int) -> None:
     found: list[str] = []
     query: dict[str, object] = {"maxItems": max_items}

@@ -258,6 +258,7 @@ class TestOutOfReach:
         with pytest.raises(UpstreamUnavailable):
             SecretKeys(NAME).current()
 
+    @pytest.mark.slow
     def test_a_slow_call_and_one_that_hangs_end_in_time(self, manager: SecretsManager, keys: SecretKeys) -> None:
         manager.latency = 0.9
         manager.misbehave(None, secrets_manager.hang(60))
