@@ -12,14 +12,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from infra import botocore_data
+
 SOURCE = Path(__file__).resolve().parent.parent / "lambda_src"
 RUNTIME = "3.13"
 """The version of the function's Python, whose bytecode belongs in the bundle."""
 
 _MOUNTED_AT = "/var/task"
-
-_BOTOCORE_DATA = {"bedrock", "secretsmanager"}
-"""The services that the function calls; of botocore's 400 others it needs nothing."""
 
 
 class BundlingError(RuntimeError):
@@ -67,8 +66,15 @@ def _install(target: Path) -> None:
 
 
 def _prune(target: Path) -> None:
-    """Remove what never runs: scripts, tests, type stubs, other services' models, and installers' records."""
-    for path in [target / "bin", target / "boto3" / "examples", *target.rglob("tests"), *target.rglob("py.typed")]:
+    """Remove what never runs: scripts, tests, type stubs, models of what is not called, and installers' records."""
+    botocore_data.trim(target / "botocore" / "data")
+    for path in [
+        target / "bin",
+        target / "boto3" / "examples",
+        target / "boto3" / "data",
+        *target.rglob("tests"),
+        *target.rglob("py.typed"),
+    ]:
         _remove(path)
     for path in [*target.rglob("*.pyi"), *target.rglob("swagger-ui*")]:
         _remove(path)
@@ -76,10 +82,6 @@ def _prune(target: Path) -> None:
         # Licences must come along; the rest is of use to installers, and some of it names this machine.
         if path.name != "METADATA" and not path.name.lower().startswith(("licen", "notice", "copying")):
             _remove(path)
-    for data in (target / "botocore" / "data", target / "boto3" / "data"):
-        for path in data.iterdir():
-            if path.is_dir() and path.name not in _BOTOCORE_DATA:
-                _remove(path)
     for path in (target / ".lock", target / "botocore" / ".changes"):
         _remove(path)
 

@@ -1,5 +1,6 @@
 """The bundle: what is in it, what is not, and that the same sources give the same bytes."""
 
+import json
 import os
 import re
 import shutil
@@ -7,10 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import aws_cdk as cdk
+import botocore.loaders
 import pytest
 from aws_cdk.assertions import Annotations, Match
+from botocore.loaders import Loader
+from botocore.model import ListShape, ServiceModel, Shape, StructureShape
+from botocore.regions import EndpointResolver
 
 from infra import bundling
 from infra.bundling import BundlingError, bundle, find_interpreter
@@ -55,6 +61,25 @@ def files(folder: Path) -> dict[str, Path]:
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {name: (path.stat().st_mode, path.read_bytes()) for name, path in files(folder).items()}
+
+
+def loader(folder: Path) -> Loader:
+    """Return botocore's loader of a bundle's data."""
+    return Loader([str(folder / "botocore" / "data")], include_default_search_paths=False)
+
+
+def without_prose(model: object) -> Any:
+    def keep(name: str, value: object) -> bool:
+        return name != "documentation" or not isinstance(value, str)
+
+    return json.loads(json.dumps(model), object_hook=lambda it: {k: v for k, v in it.items() if keep(k, v)})
+
+
+def reached(shape: Shape) -> bool:
+    """Tell that a shape and all within it are there, in a model that holds no circle; botocore raises otherwise."""
+    inside = [*shape.members.values()] if isinstance(shape, StructureShape) else []
+    inside += [shape.member] if isinstance(shape, ListShape) else []
+    return all(map(reached, inside))
 
 
 def names(folder: Path) -> set[str]:
@@ -115,6 +140,43 @@ class TestContents:
             *("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json"),
         }
         assert (bundled / "botocore" / "cacert.pem").is_file()
+
+    @pytest.mark.parametrize(
+        ("service", "operation"), [("bedrock", "ListCustomModels"), ("secretsmanager", "GetSecretValue")]
+    )
+    def test_what_is_called_is_described_as_botocore_describes_it(
+        self, bundled: Path, service: str, operation: str
+    ) -> None:
+        ours, theirs = loader(bundled), botocore.loaders.create_loader()
+        model, stock = (without_prose(it.load_service_model(service, "service-2")) for it in (ours, theirs))
+        assert model["operations"] == {operation: stock["operations"][operation]}
+        assert model["shapes"].items() <= stock["shapes"].items()
+        assert {**stock, "operations": model["operations"], "shapes": model["shapes"]} == model
+        called = ServiceModel(model).operation_model(operation)
+        assert all(map(reached, filter(None, [called.input_shape, called.output_shape, *called.error_shapes])))
+        rules = "endpoint-rule-set-1"
+        assert ours.load_service_model(service, rules) == theirs.load_service_model(service, rules)
+
+    def test_the_paginator_is_botocores(self, bundled: Path) -> None:
+        ours, theirs = (
+            it.load_service_model("bedrock", "paginators-1")["pagination"]
+            for it in (loader(bundled), botocore.loaders.create_loader())
+        )
+        assert ours == {"ListCustomModels": theirs["ListCustomModels"]}
+
+    @pytest.mark.parametrize("service", ["bedrock", "secretsmanager"])
+    def test_every_region_has_its_endpoint(self, bundled: Path, service: str) -> None:
+        ours, theirs = (
+            EndpointResolver(it.load_data("endpoints")) for it in (loader(bundled), botocore.loaders.create_loader())
+        )
+        regions = {"eu-north-7", "nowhere"}
+        for partition in theirs.get_available_partitions():
+            listed = theirs.get_available_endpoints(service, partition, allow_non_regional=True)
+            assert ours.get_available_endpoints(service, partition, allow_non_regional=True) == listed
+            regions |= set(listed)
+        assert len(regions) > 20
+        for region in regions:
+            assert ours.construct_endpoint(service, region) == theirs.construct_endpoint(service, region)
 
     def test_it_is_small(self, bundled: Path) -> None:
         assert sum(path.stat().st_size for path in files(bundled).values()) < 20_000_000

@@ -1,0 +1,92 @@
+"""botocore's data, cut down to what the function calls.
+
+botocore reads its models and endpoints as JSON when a client is made, whole files for one operation.
+What is cut are services, operations and prose; what is left is AWS's own, word for word.
+"""
+
+import gzip
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+OPERATIONS = {"bedrock": "ListCustomModels", "secretsmanager": "GetSecretValue"}
+"""What the function calls; of botocore's 400 other services it needs nothing."""
+
+
+def trim(data: Path) -> None:
+    """Cut botocore's ``data`` folder down in place."""
+    for path in data.iterdir():
+        if path.is_dir() and path.name not in OPERATIONS:
+            shutil.rmtree(path)
+    _write(data / "endpoints.json", _endpoints(_read(data / "endpoints.json")))
+    for service, operation in OPERATIONS.items():
+        for version in (data / service).iterdir():
+            _trim_service(version, operation)
+
+
+def _trim_service(version: Path, operation: str) -> None:
+    for path in sorted(version.iterdir()):
+        content = _read(path)
+        path.unlink()
+        match path.name.partition(".")[0]:
+            case "service-2" if "sdk-extras" not in path.name:
+                content = _service(content, operation)
+            case "paginators-1":
+                content = {"pagination": {name: it for name, it in content["pagination"].items() if name == operation}}
+            case "examples-1":
+                continue
+        # Not compressed: inflating is work too, and a deployment package is a zip anyway.
+        _write(path.with_name(path.name.removesuffix(".gz")), content)
+
+
+def _service(model: Mapping[str, Any], operation: str) -> dict[str, Any]:
+    """Return a service's model with one operation, and the shapes that it reaches."""
+    shapes: dict[str, Any] = {}
+    reached = [*_references(model["operations"][operation])]
+    while reached:
+        name = reached.pop()
+        if name not in shapes:
+            shapes[name] = model["shapes"][name]
+            reached += _references(shapes[name])
+    kept = {"operations": {operation: model["operations"][operation]}, "shapes": dict(sorted(shapes.items()))}
+    return {name: _without_prose(part) for name, part in {**model, **kept}.items() if name != "documentation"}
+
+
+def _references(part: object) -> Iterator[str]:
+    """Yield the name of every shape that a part of a model refers to."""
+    if isinstance(part, dict):
+        if isinstance(part.get("shape"), str):
+            yield part["shape"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for item in part:
+            yield from _references(item)
+
+
+def _without_prose(part: Any) -> Any:
+    if isinstance(part, dict):
+        # A member may be called documentation too; prose is text.
+        return {
+            name: _without_prose(item)
+            for name, item in part.items()
+            if name != "documentation" or not isinstance(item, str)
+        }
+    return [_without_prose(item) for item in part] if isinstance(part, list) else part
+
+
+def _endpoints(endpoints: Mapping[str, Any]) -> dict[str, Any]:
+    def partition(it: Mapping[str, Any]) -> dict[str, Any]:
+        return {**it, "services": {name: it["services"][name] for name in OPERATIONS if name in it["services"]}}
+
+    return {**endpoints, "partitions": [partition(it) for it in endpoints["partitions"]]}
+
+
+def _read(path: Path) -> Any:
+    content = path.read_bytes()
+    return json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+
+
+def _write(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
