@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
+import boto3
+
 from custom_models.adapters.bedrock import BedrockSource
 from custom_models.adapters.direct import Direct
 from custom_models.adapters.http_api import HttpApi, is_http
@@ -43,9 +45,13 @@ def build(environment: Mapping[str, str] = os.environ) -> Handler:
         SettingsError: the environment is wrong.
     """
     settings = Settings.read(environment)
-    keys = GivenKey(settings.cursor_key) if settings.cursor_key else SecretKeys(settings.cursor_secret_id or "")
+    # One for both clients: what botocore reads to make the first is there for the second.
+    session = boto3.Session()
+    keys = (
+        GivenKey(settings.cursor_key) if settings.cursor_key else SecretKeys(settings.cursor_secret_id or "", session)
+    )
     cursors = Cursors(keys, settings.cursor_lifetime)
-    source = BedrockSource()
+    source = BedrockSource(session)
     telemetry = Telemetry(settings.service)
 
     def listing(query: Query, record: Record) -> Listing:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any, TypeVar
 
+import boto3
 import pytest
 
 from custom_models.adapters.secret import CACHE_SECONDS, LONGEST_FETCH, RENEWAL_SECONDS, GivenKey, SecretKeys
@@ -76,7 +77,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def keys(manager: SecretsManager, clock: Clock) -> SecretKeys:
-    return SecretKeys(NAME, clock)
+    return SecretKeys(NAME, boto3.Session(), clock)
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ class TestReading:
         assert manager.calls == BOTH_VERSIONS
 
     def test_it_is_found_by_its_arn_too(self, manager: SecretsManager) -> None:
-        assert list(SecretKeys(secrets_manager.ARN).current()) == [manager.key]
+        assert list(SecretKeys(secrets_manager.ARN, boto3.Session()).current()) == [manager.key]
 
     def test_a_rotated_one_has_two_keys_oldest_first(self, manager: SecretsManager, keys: SecretKeys) -> None:
         manager.rotate()
@@ -256,7 +257,7 @@ class TestOutOfReach:
     def test_nothing_that_listens_is_unavailable_too(self) -> None:
         # Without `manager` the endpoint is the one of conftest's, which refuses connections.
         with pytest.raises(UpstreamUnavailable):
-            SecretKeys(NAME).current()
+            SecretKeys(NAME, boto3.Session()).current()
 
     @pytest.mark.slow
     def test_a_slow_call_and_one_that_hangs_end_in_time(self, manager: SecretsManager, keys: SecretKeys) -> None:
@@ -287,7 +288,7 @@ class TestNotAKey:
         assert keys.current() == known
 
     def test_missing(self, manager: SecretsManager, keys: SecretKeys) -> None:
-        assert "no current version" in self.refused(SecretKeys("another").current)
+        assert "no current version" in self.refused(SecretKeys("another", boto3.Session()).current)
         manager.delete()
         assert "no current version" in self.refused(keys.current)
 
@@ -339,7 +340,7 @@ class TestSecrecy:
     ) -> None:
         for logger in (None, "botocore", "urllib3"):
             caplog.set_level(logging.DEBUG, logger)
-        SecretKeys(NAME).current()
+        SecretKeys(NAME, boto3.Session()).current()
         assert manager.key in caplog.text, "botocore logs keys, unless the function sees to it"
         function = new_function()
         caplog.clear()
@@ -349,7 +350,7 @@ class TestSecrecy:
         seen = [self.failure(Cursors(keys, 60).write, POSITION, FINGERPRINT)]
         manager.misbehave(always=wrong)
         clock.now += CACHE_SECONDS
-        failures = [self.failure(keys.renewed, known), self.failure(SecretKeys(NAME).current)]
+        failures = [self.failure(keys.renewed, known), self.failure(SecretKeys(NAME, boto3.Session()).current)]
         assert [failure != "" for failure in failures] == [wrong is not None] * 2
         seen += [*failures, self.failure(keys.current), f"{keys!r} {keys}", function.get({"maxItems": 10}).text]
         output = capsys.readouterr()
@@ -387,7 +388,7 @@ class TestCursors:
 
     @pytest.fixture
     def container(self, manager: SecretsManager, clock: Clock) -> New[Cursors]:
-        return lambda: Cursors(SecretKeys(NAME, clock), 60)
+        return lambda: Cursors(SecretKeys(NAME, boto3.Session(), clock), 60)
 
     def test_one_outlives_only_one_rotation(
         self, manager: SecretsManager, clock: Clock, container: New[Cursors]

@@ -20,6 +20,8 @@ RENEWAL_SECONDS = 30
 LONGEST_FETCH = 5.0
 """Seconds that reading the secret lasts at most: two calls of one attempt each (1 s to connect, 1.5 s to read)."""
 
+_CONFIG = Config(connect_timeout=1, read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 1})
+
 _log = logging.getLogger(__name__)
 
 
@@ -46,9 +48,10 @@ class SecretKeys:
     container may have signed with a newer one. While it cannot be read, known keys stay in use.
     """
 
-    def __init__(self, secret_id: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the secret's name or ARN, and the clock that its age is measured with."""
+    def __init__(self, secret_id: str, session: boto3.Session, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the secret's name or ARN, what to reach it with, and the clock that its age is measured with."""
         self._secret_id = secret_id
+        self._session = session
         self._clock = clock
         self._lock = threading.Lock()
         self._client: Any = None
@@ -102,7 +105,7 @@ class SecretKeys:
 
     def _read(self) -> Sequence[str]:
         if self._client is None:
-            self._client = _client()
+            self._client = self._session.client("secretsmanager", config=_CONFIG)
         try:
             # In this order: a rotation in between gives the same key twice, and not none of the old ones.
             current = self._version("AWSCURRENT")
@@ -142,11 +145,6 @@ class SecretKeys:
         if "SecretString" not in answer and "SecretBinary" not in answer:
             raise Internal from ValueError("Secrets Manager's answer holds no secret")
         return answer.get("SecretString", b"")
-
-
-def _client() -> Any:
-    config = Config(connect_timeout=1, read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 1})
-    return boto3.Session().client("secretsmanager", config=config)
 
 
 def _is_key(value: object) -> TypeGuard[str]:

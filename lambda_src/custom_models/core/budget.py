@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 
-@dataclass(slots=True)
+@dataclass(eq=False)
 class Budget:
     """The time and the upstream calls of one request: the limits, and the account.
 

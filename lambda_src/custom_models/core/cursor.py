@@ -5,17 +5,17 @@ encrypted: the token in it is what Bedrock would have given the caller anyway, a
 without the right to call this API.
 """
 
+import base64
 import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
-
-from itsdangerous import BadData, BadSignature, URLSafeSerializer
-from itsdangerous.encoding import base64_decode, base64_encode
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from custom_models.core.errors import CursorMismatch, ExpiredCursor, InvalidCursor, UpstreamInvalid
+
+if TYPE_CHECKING:
+    from itsdangerous import URLSafeSerializer
 
 MAX_LENGTH = 8192
 """Characters of the longest cursor there is; nothing longer is looked at.
@@ -31,8 +31,7 @@ TOKEN_CAME_BACK = "Bedrock gave the same page token twice, so its listing would 
 _VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Where in Bedrock's listing a client stands.
 
     ``mark`` and ``steps`` find a token that comes back in a later request, with Brent's algorithm:
@@ -116,6 +115,8 @@ class Cursors:
         return Position(*position)
 
     def _verify(self, cursor: str) -> object:
+        from itsdangerous import BadData, BadSignature
+
         keys: Sequence[str] | None = self._keys.current()
         while keys is not None:
             try:
@@ -127,7 +128,10 @@ class Cursors:
         raise InvalidCursor
 
 
-def _serializer(keys: Sequence[str]) -> URLSafeSerializer:
+def _serializer(keys: Sequence[str]) -> "URLSafeSerializer":
+    # Imported here, and where a cursor is read: most listings fit one page and need none.
+    from itsdangerous import URLSafeSerializer
+
     return URLSafeSerializer(
         list(keys),
         salt="custom-models.cursor",
@@ -142,7 +146,7 @@ def _require_form(cursor: str) -> None:
     # The last of 43 base64 characters has two bits to spare: the same signature could be written in
     # four ways, and only the one that we write is ours.
     signature = cursor[-43:]
-    if base64_encode(base64_decode(signature)).decode() != signature:
+    if base64.urlsafe_b64encode(base64.urlsafe_b64decode(f"{signature}=")).decode() != f"{signature}=":
         raise InvalidCursor
 
 

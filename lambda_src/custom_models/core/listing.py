@@ -1,7 +1,7 @@
 """The listing itself: from a query to models and a cursor, page by page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from custom_models.core.budget import Budget
 from custom_models.core.cursor import TOKEN_CAME_BACK, Cursors, Position
@@ -15,8 +15,7 @@ from custom_models.core.query import Query
 from custom_models.core.source import PageSource
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """Models, and where to go on; without a cursor there is no more."""
 
     models: Sequence[ModelSummary]

@@ -1,8 +1,7 @@
 """One page of models, as Bedrock gave it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 
 class ModelSummary(TypedDict):
@@ -22,8 +21,7 @@ class ModelSummary(TypedDict):
     modelStatus: NotRequired[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """What one upstream call gave: models, and the token of the next page if there is one."""
 
     models: Sequence[ModelSummary]

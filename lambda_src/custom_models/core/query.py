@@ -9,9 +9,8 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar, Protocol, TypeAlias, TypeVar, cast
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from custom_models.core.errors import InvalidQuery, ParameterError
 
@@ -51,8 +50,7 @@ class Kind(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """A string with a shape; ``what`` names that shape in a message."""
 
     what: str = "a string"
@@ -74,7 +72,9 @@ class Text:
             raise ValueError("must be valid Unicode text")
         return value
 
-    from_text = from_json
+    def from_text(self, text: str) -> str:
+        """Take the same."""
+        return self.from_json(text)
 
     def schema(self) -> dict[str, object]:
         """Return a string schema; JSON Schema's patterns are not anchored, ours are."""
@@ -86,8 +86,7 @@ class Text:
         return schema
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """One of a few words."""
 
     values: tuple[str, ...]
@@ -98,14 +97,15 @@ class Choice:
             raise ValueError(f"must be {' or '.join(self.values)}")
         return value
 
-    from_text = from_json
+    def from_text(self, text: str) -> str:
+        """Take the same."""
+        return self.from_json(text)
 
     def schema(self) -> dict[str, object]:
         """Return an enum."""
         return {"type": "string", "enum": list(self.values)}
 
 
-@dataclass(frozen=True, slots=True)
 class Flag:
     """Yes or no."""
 
@@ -126,8 +126,7 @@ class Flag:
         return {"type": "boolean"}
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(NamedTuple):
     """A whole number in a range."""
 
     minimum: int
@@ -149,15 +148,14 @@ class Whole:
         return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
 
 
-@dataclass(frozen=True, slots=True)
 class Instant:
     """A point in time: an RFC 3339 date-time, whose offset is never guessed."""
 
-    what: ClassVar = (
+    what = (
         "an RFC 3339 date-time with an offset and at most six fraction digits, "
         "such as 2026-01-31T00:00:00Z, in the years 1970 to 9999"
     )
-    pattern: ClassVar = (
+    pattern = (
         r"(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
         r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?"
         r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
@@ -182,8 +180,7 @@ class Instant:
         return {"type": "string", "format": "date-time", "pattern": f"^({self.pattern})$"}
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter of the request, under Bedrock's name where Bedrock has it."""
 
     name: str
@@ -240,8 +237,7 @@ _BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 _MOST_UNKNOWN = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A valid request for a listing."""
 
     filters: Filters

@@ -11,7 +11,7 @@ from custom_models.core.listing import Listing
 from custom_models.core.query import Query
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False)
 class Record:
     """Filled in on a request's way, told to the log at its end. It never holds a cursor, a token or a key."""
 
@@ -24,7 +24,7 @@ class Record:
     """``ok``, ``not-modified``, or the kind of the error that the caller was told."""
     status: int | None = None
     """The HTTP status; None for a direct invocation."""
-    fault: BaseException | None = field(default=None, repr=False)
+    fault: BaseException | None = None
     """What nobody expected: told to the log with its stack trace, and to nobody else."""
     filters: Sequence[str] = ()
     started: float = field(default_factory=time.monotonic)
