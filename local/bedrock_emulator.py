@@ -6,6 +6,7 @@ it and the API's own validation cannot share a mistake.
 
 import base64
 import binascii
+import functools
 import hashlib
 import json
 import re
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import botocore.loaders
@@ -28,6 +29,8 @@ DEFAULT_MAX_RESULTS = 100
 """What Bedrock does when it is not told how many is not documented."""
 
 Parameters: TypeAlias = Mapping[str, str]
+Bound: TypeAlias = tuple[tuple[str, str], ...]
+"""What a listing and its tokens are bound to: all parameters but where to start and how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,13 @@ class ValidationError(Exception):
     """The request is not valid; the text is Bedrock's message."""
 
 
+class _Found(NamedTuple):
+    """The models of one listing in their order, and the place of each by its ARN."""
+
+    models: Sequence[Model]
+    places: Mapping[str, int]
+
+
 class Emulator:
     """The custom models of one account in one region.
 
@@ -129,6 +139,8 @@ class Emulator:
     def load(self, models: Sequence[Model]) -> None:
         """Take other models, and forget calls and misbehaviour."""
         self._oldest_first = sorted(models, key=lambda model: (model.created, model.arn))
+        # So that a page costs the same wherever it is in a large account.
+        self._found = functools.lru_cache(maxsize=8)(self._find)
         self.calls: list[Parameters] = []
         self.connections: list[int] = []
         self.page_sizes: Callable[[int], int] = lambda asked: asked
@@ -157,16 +169,23 @@ class Emulator:
             shape = self._shapes.get(name)
             if shape is not None:
                 _validate(name, value, shape)
-        ascending = parameters.get("sortOrder") == "Ascending"
-        found = list(filter(self._filter(parameters), self._oldest_first if ascending else self._oldest_first[::-1]))
+        bound = _bound(parameters)
+        found = self._found(bound)
         asked = int(parameters.get("maxResults", DEFAULT_MAX_RESULTS))
-        binding = _binding(parameters)
-        start = _position(parameters["nextToken"], binding, found) if "nextToken" in parameters else 0
+        start = _position(parameters["nextToken"], bound, found) if "nextToken" in parameters else 0
         end = start + min(asked, self.page_sizes(asked))
-        answer: dict[str, object] = {"modelSummaries": [model.summary() for model in found[start:end]]}
-        if end < len(found):
-            answer["nextToken"] = _token(binding, found[end], parameters.get("nextToken") if start == end else None)
+        answer: dict[str, object] = {"modelSummaries": [model.summary() for model in found.models[start:end]]}
+        if end < len(found.models):
+            after_nothing = parameters.get("nextToken") if start == end else None
+            answer["nextToken"] = _token(bound, found.models[end], after_nothing)
         return answer
+
+    def _find(self, bound: Bound) -> _Found:
+        parameters = dict(bound)
+        ascending = parameters.get("sortOrder") == "Ascending"
+        in_order = self._oldest_first if ascending else self._oldest_first[::-1]
+        models = list(filter(self._filter(parameters), in_order))
+        return _Found(models, {model.arn: place for place, model in enumerate(models)})
 
     def _filter(self, given: Parameters) -> Callable[[Model], bool]:
         tests: list[Callable[[Model], bool]] = []
@@ -227,26 +246,28 @@ def _instant(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ" if "." in text else "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
-def _binding(parameters: Parameters) -> str:
-    """Return what a token is bound to: everything but where to start and how many."""
-    bound = {name: value for name, value in parameters.items() if name not in ("nextToken", "maxResults")}
-    return hashlib.sha256(json.dumps(bound, sort_keys=True).encode()).hexdigest()[:8]
+def _bound(parameters: Parameters) -> Bound:
+    return tuple(sorted(item for item in parameters.items() if item[0] not in ("nextToken", "maxResults")))
 
 
-def _token(binding: str, model: Model, after_nothing: str | None) -> str:
-    content = {"b": binding, "next": model.arn}
+def _digest(bound: Bound) -> str:
+    return hashlib.sha256(json.dumps(bound).encode()).hexdigest()[:8]
+
+
+def _token(bound: Bound, model: Model, after_nothing: str | None) -> str:
+    content = {"b": _digest(bound), "next": model.arn}
     if after_nothing is not None:
         # After an empty page the place is the same, and still no token comes twice.
         content["after"] = hashlib.sha256(after_nothing.encode()).hexdigest()[:8]
     return base64.b64encode(json.dumps(content).encode()).decode()
 
 
-def _position(token: str, binding: str, found: Sequence[Model]) -> int:
+def _position(token: str, bound: Bound, found: _Found) -> int:
     try:
         content = json.loads(base64.b64decode(token, validate=True))
-        if content["b"] == binding:
-            return next(index for index, model in enumerate(found) if model.arn == content["next"])
-    except (binascii.Error, ValueError, LookupError, TypeError, StopIteration):
+        if content["b"] == _digest(bound):
+            return found.places[content["next"]]
+    except (binascii.Error, ValueError, LookupError, TypeError):
         pass
     raise ValidationError("The provided next token is not valid.")
 
