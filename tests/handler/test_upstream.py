@@ -1,12 +1,17 @@
 """What Bedrock may do, over real HTTP, and what becomes of it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import boto3
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from custom_models.adapters import bedrock
+from custom_models.bootstrap import build
 from custom_models.core import errors
 from local.bedrock_emulator import (
     Answer,
@@ -26,7 +31,7 @@ from local.bedrock_emulator import (
     unknown_operation,
 )
 from local.models import plausible_models
-from tests.conftest import NOWHERE, Api
+from tests.conftest import KEY, NOWHERE, Api, seal_off
 
 ARNS = [m.arn for m in sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)]
 SUMMARY = plausible_models(1)[0].summary()
@@ -128,7 +133,6 @@ class TestNoListing:
             body({"modelSummaries": [{**SUMMARY, "creationTime": "yesterday"}]}),
             body({"modelSummaries": [{**SUMMARY, "creationTime": "2026-02-30T00:00:00Z"}]}),
             body({"modelSummaries": [{**SUMMARY, "creationTime": "2026-01-01T00:00:00"}]}),
-            body({"modelSummaries": [{**SUMMARY, "creationTime": True}]}),
             body({"modelSummaries": [{**SUMMARY, "creationTime": 1e300}]}),
             body({"modelSummaries": [SUMMARY] * 101}),
             *(body({"modelSummaries": [{**SUMMARY, "modelName": bad}]}) for bad in ("a\nb", "\ud800", "x" * 2049)),
@@ -139,8 +143,13 @@ class TestNoListing:
             members(nextToken=["x"]),
         ],
     )
-    def test_it_is_upstream_invalid(self, api: Api, emulator: Emulator, fault: Fault) -> None:
+    def test_it_is_upstream_invalid(self, api: Api, parsing_api: Api, emulator: Emulator, fault: Fault) -> None:
         emulator.misbehave(always=fault)
+        assert kind_of(api) == "upstream-invalid"
+        assert kind_of(parsing_api) == "upstream-invalid"
+
+    def test_a_time_that_botocore_would_take_for_1970(self, api: Api, emulator: Emulator) -> None:
+        emulator.misbehave(always=body({"modelSummaries": [{**SUMMARY, "creationTime": True}]}))
         assert kind_of(api) == "upstream-invalid"
 
     def test_also_in_between(self, api: Api, emulator: Emulator) -> None:
@@ -155,6 +164,56 @@ class TestNoListing:
     def test_fields_that_botocore_does_not_know_are_not_passed_on(self, api: Api, emulator: Emulator) -> None:
         emulator.misbehave(body({"modelSummaries": [{**SUMMARY, "secret": "x"}]}))
         assert api.invoke({})["modelSummaries"] == [SUMMARY]
+
+
+@pytest.fixture(scope="module")
+def parsing_api(_emulator: tuple[Emulator, str]) -> Iterator[Api]:
+    """A function whose botocore parses listings itself, as one would that no longer hands them over."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        seal_off(monkeypatch)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", _emulator[1])
+        monkeypatch.setenv("CURSOR_KEY", KEY)
+        read_listing = bedrock._read_listing
+
+        def note_status(*, response_dict: dict[str, Any], **_: object) -> None:
+            read_listing(response_dict={**response_dict}, customized_response_dict={})
+
+        monkeypatch.setattr(bedrock, "_read_listing", note_status)
+        yield Api(build())
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=30)
+INSTANTS = st.integers(0, 4 * 10**15).map(lambda us: datetime(1971, 1, 1, tzinfo=UTC) + timedelta(microseconds=us))
+TIMES = (
+    INSTANTS.map(lambda it: it.astimezone(timezone(timedelta(minutes=it.minute - 30))).isoformat())
+    | INSTANTS.map(lambda it: it.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+    | INSTANTS.map(lambda it: int(it.timestamp()))
+)
+SUMMARIES = st.fixed_dictionaries(
+    {
+        **dict.fromkeys(["modelArn", "modelName", "baseModelArn", "baseModelName"], TEXTS),
+        "creationTime": TIMES,
+    },
+    optional={
+        **dict.fromkeys(["customizationType", "ownerAccountId", "modelStatus"], TEXTS | st.none()),
+        "newOfLate": TEXTS | st.lists(TEXTS),
+    },
+)
+
+
+@given(summaries=st.lists(SUMMARIES, min_size=1, max_size=5), token=st.none() | st.just("next"))
+def test_a_listing_is_what_botocore_makes_of_it(
+    api: Api, parsing_api: Api, emulator: Emulator, summaries: list[dict[str, Any]], token: str | None
+) -> None:
+    emulator.misbehave(always=body({"modelSummaries": summaries, "nextToken": token, "newOfLate": {}}))
+    stock = boto3.client("bedrock").list_custom_models()
+    for function in (api, parsing_api):
+        listing = function.invoke({"maxItems": len(summaries)})
+        assert [
+            {**model, "creationTime": datetime.fromisoformat(model["creationTime"])}
+            for model in listing["modelSummaries"]
+        ] == stock["modelSummaries"]
+        assert ("nextCursor" in listing) == ("nextToken" in stock)
 
 
 class TestInBetween:

@@ -1,5 +1,8 @@
 """Rule 2, end to end: following the cursor gives what one boto3 paginator gives, each model once."""
 
+import math
+from collections.abc import Iterator
+from datetime import UTC
 from typing import Any
 
 import boto3
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 
 from local.bedrock_emulator import Emulator
 from local.models import plausible_models
-from tests.conftest import Api
+from tests.conftest import Answer, Api
 
 sizes = st.integers(1, 30)
 filters = st.fixed_dictionaries(
@@ -22,6 +25,11 @@ filters = st.fixed_dictionaries(
         "sortOrder": st.sampled_from(["Ascending", "Descending"]),
     },
 )
+
+
+def as_json(model: Any) -> dict[str, str]:
+    """Return what boto3 makes of a model, as the API tells it."""
+    return {**model, "creationTime": model["creationTime"].astimezone(UTC).isoformat().replace("+00:00", "Z")}
 
 
 class Pages:
@@ -72,20 +80,37 @@ def test_following_the_cursor_gives_what_one_paginator_gives(
             break
         cursor = {"cursor": answer["nextCursor"]}
 
-    assert [model["modelArn"] for model in found] == [m["modelArn"] for m in reference.get("modelSummaries", [])]
+    assert found == [as_json(model) for model in reference.get("modelSummaries", [])]
     tokens = [call.get("nextToken") for call in emulator.calls]
     assert len(tokens) == len(set(tokens)), "nothing is fetched twice"
 
 
-@pytest.mark.parametrize("max_items", [7, 100, 150, 299, 300, 301, 1000])
-def test_three_hundred_models(api: Api, max_items: int) -> None:
-    found: list[str] = []
+def walk(api: Api, max_items: int) -> Iterator[Answer]:
     query: dict[str, object] = {"maxItems": max_items}
     while True:
         answer = api.get(query)
-        found += answer.arns
+        yield answer
         if "nextCursor" not in answer.body:
-            break
+            return
         query["cursor"] = answer.body["nextCursor"]
+
+
+@pytest.mark.parametrize("max_items", [7, 100, 150, 299, 300, 301, 1000])
+def test_three_hundred_models_in_as_few_calls_as_there_can_be(api: Api, emulator: Emulator, max_items: int) -> None:
+    found = [arn for answer in walk(api, max_items) for arn in answer.arns]
     assert len(found) == len(set(found)) == 300
     assert set(found) == {model.arn for model in plausible_models(300)}
+    assert len(emulator.calls) == math.ceil(300 / max_items)
+
+
+def test_the_last_page_of_a_large_account_is_made_as_the_first(api: Api, emulator: Emulator) -> None:
+    """Nothing that a request does or carries grows on the way."""
+    emulator.load(plausible_models(20_000))
+    lengths: list[int] = []
+    for answer in walk(api, 1000):
+        assert len(answer.arns) == 1000
+        lengths.append(len(answer.body.get("nextCursor", "")))
+    *cursors, last = lengths
+    assert (len(cursors), last) == (19, 0)
+    assert max(cursors) - min(cursors) < 100
+    assert len(emulator.calls) == 20

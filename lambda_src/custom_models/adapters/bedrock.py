@@ -224,7 +224,7 @@ def _translation(error: Exception, call: _Call, token: str | None) -> Exception:
         case ResponseParserError() | ArithmeticError() | AttributeError() | LookupError() | TypeError() | ValueError():
             # botocore's parser trusts the shape of an answer: another one makes it fail in any of these ways.
             return UpstreamInvalid() if call.status < 300 else _refusal("", call.status, token)
-        case RecursionError():
+        case RuntimeError():  # too deep, or a time that botocore cannot make one of
             return UpstreamInvalid()
         case _:
             return error
@@ -303,7 +303,7 @@ def rfc3339(value: object) -> str:
         return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + (fraction or "") + "Z"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         value = datetime.fromtimestamp(value, UTC)
-    if not isinstance(value, datetime):
+    # A datetime is what botocore made of it, where it parsed it after all.
+    if not isinstance(value, datetime) or value.tzinfo is None:
         raise ValueError("not a timestamp")
-    # Where botocore has parsed it after all.
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
