@@ -4,12 +4,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
-import boto3
-
 from custom_models.adapters.bedrock import BedrockSource
 from custom_models.adapters.direct import Direct
 from custom_models.adapters.http_api import HttpApi, is_http
 from custom_models.adapters.secret import LONGEST_FETCH, GivenKey, SecretKeys
+from custom_models.adapters.session import new_session
 from custom_models.adapters.telemetry import Telemetry
 from custom_models.core.budget import Budget
 from custom_models.core.cursor import Cursors
@@ -46,7 +45,7 @@ def build(environment: Mapping[str, str] = os.environ) -> Handler:
     """
     settings = Settings.read(environment)
     # One for both clients: what botocore reads to make the first is there for the second.
-    session = boto3.Session()
+    session = new_session()
     keys = (
         GivenKey(settings.cursor_key) if settings.cursor_key else SecretKeys(settings.cursor_secret_id or "", session)
     )
