@@ -24,7 +24,7 @@ def metrics(lines: list[dict[str, Any]]) -> dict[str, Any]:
         for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
             assert directive["Namespace"] == "CustomModels"
             for metric in directive["Metrics"]:
-                found[metric["Name"]] = line[metric["Name"]][0]
+                found[metric["Name"]] = line[metric["Name"]]
             for dimensions in directive["Dimensions"]:
                 assert line["service"] == "custom-models"
                 if "outcome" in dimensions:

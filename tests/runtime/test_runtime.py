@@ -66,7 +66,7 @@ class TestInvocation:
         assert [line["outcome"] for line in requests] == ["ok", "invalid-query", "ok"]
         assert [line["cold_start"] for line in requests] == [True, False, False]
         assert requests[2]["function_request_id"] == report.request_id
-        assert sum("_aws" in line for line in function.logged()) == 6
+        assert sum("_aws" in line for line in function.logged()) == 3
 
     def test_what_a_direct_caller_is_told_is_logged_once_by_us(self, function: Function) -> None:
         function.error({"maxItems": 0})

@@ -6,6 +6,7 @@ without the right to call this API.
 """
 
 import base64
+import functools
 import hashlib
 import re
 import time
@@ -90,7 +91,7 @@ class Cursors:
         """
         payload = [_VERSION, int(self._now() + self._lifetime), fingerprint]
         payload += [position.token, position.steps, position.mark]
-        cursor = str(_serializer(self._keys.current()).dumps(payload))
+        cursor = str(_serializer(tuple(self._keys.current())).dumps(payload))
         if len(cursor) > MAX_LENGTH:
             raise UpstreamInvalid("Bedrock gave a page token that is too long to go on with.")
         return cursor
@@ -120,7 +121,7 @@ class Cursors:
         keys: Sequence[str] | None = self._keys.current()
         while keys is not None:
             try:
-                return _serializer(keys).loads(cursor)
+                return _serializer(tuple(keys)).loads(cursor)
             except BadSignature:
                 keys = self._keys.renewed(keys)
             except BadData:
@@ -128,7 +129,8 @@ class Cursors:
         raise InvalidCursor
 
 
-def _serializer(keys: Sequence[str]) -> "URLSafeSerializer":
+@functools.lru_cache(maxsize=4)
+def _serializer(keys: tuple[str, ...]) -> "URLSafeSerializer":
     # Imported here, and where a cursor is read: most listings fit one page and need none.
     from itsdangerous import URLSafeSerializer
 
