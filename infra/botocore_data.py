@@ -6,6 +6,7 @@ What is cut are services, operations and prose; what is left is AWS's own, word 
 
 import gzip
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,28 @@ from typing import Any
 
 OPERATIONS = {"bedrock": "ListCustomModels", "secretsmanager": "GetSecretValue"}
 """What the function calls; of botocore's 400 other services it needs nothing."""
+
+AMAZON_ROOTS = (
+    *(f"Amazon Root CA {number}" for number in range(1, 5)),
+    "Starfield Services Root Certificate Authority - G2",
+)
+"""The roots that AWS's own endpoints are signed under: https://www.amazontrust.com/repository/"""
+
+
+def amazon_roots(bundle: str) -> str:
+    """Return AWS's roots out of botocore's certificate bundle (PEM), which has a label before each.
+
+    Raises:
+        ValueError: one is not there.
+    """
+    labelled = re.findall(
+        r'# Label: "([^"]+)".*?(-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n)', bundle, re.DOTALL
+    )
+    certificates = dict(labelled)
+    missing = [name for name in AMAZON_ROOTS if name not in certificates]
+    if missing:
+        raise ValueError(f"botocore's certificates do not have {', '.join(missing)}")
+    return "".join(certificates[name] for name in AMAZON_ROOTS)
 
 
 def trim(data: Path) -> None:

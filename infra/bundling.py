@@ -18,7 +18,11 @@ SOURCE = Path(__file__).resolve().parent.parent / "lambda_src"
 RUNTIME = "3.13"
 """The version of the function's Python, whose bytecode belongs in the bundle."""
 
-_MOUNTED_AT = "/var/task"
+MOUNTED_AT = "/var/task"
+"""Where Lambda puts the bundle."""
+
+AMAZON_ROOTS = "amazon-roots.pem"
+"""The file in the bundle with the few roots that AWS's endpoints are signed under."""
 
 
 class BundlingError(RuntimeError):
@@ -35,6 +39,7 @@ def bundle(target: Path) -> bool:
     """
     _install(target)
     _prune(target)
+    _add_roots(target)
     shutil.copytree(
         SOURCE, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "requirements.txt")
     )
@@ -86,6 +91,14 @@ def _prune(target: Path) -> None:
         _remove(path)
 
 
+def _add_roots(target: Path) -> None:
+    usual = (target / "botocore" / "cacert.pem").read_text(encoding="utf-8")
+    try:
+        (target / AMAZON_ROOTS).write_text(botocore_data.amazon_roots(usual), encoding="ascii")
+    except ValueError as error:
+        raise BundlingError(str(error)) from None
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
@@ -98,7 +111,7 @@ def _compile(target: Path, interpreter: str) -> None:
     done = subprocess.run(
         [
             *(interpreter, "-I", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"),
-            *("-s", str(target), "-p", _MOUNTED_AT, str(target)),
+            *("-s", str(target), "-p", MOUNTED_AT, str(target)),
         ],
         check=False,
         capture_output=True,

@@ -27,6 +27,7 @@ class Config:
     throttle_rate: int = 20
     throttle_burst: int = 40
     cursor_lifetime_seconds: int = 86_400
+    trust_roots: str = "usual"
     alarm_topic_arn: str | None = None
     alarm_email: str | None = None
     allowed_accounts: tuple[str, ...] = ()
@@ -109,6 +110,7 @@ _RULES: Mapping[str, tuple[Rule, str]] = {
     "throttleRate": (_whole(1, 10_000), "a whole number from 1 to 10000"),
     "throttleBurst": (_whole(1, 5_000), "a whole number from 1 to 5000"),
     "cursorLifetimeSeconds": (_whole(60, 604_800), "a whole number from 60 to 604800"),
+    "trustRoots": (_one_of("usual", "amazon"), "usual or amazon"),
     "alarmTopicArn": (_text(rf"arn:aws[a-z-]*:sns:[a-z0-9-]+:{_ACCOUNT}:[A-Za-z0-9_-]+"), "the ARN of an SNS topic"),
     "alarmEmail": (_text(r"[^@\s]+@[^@\s]+"), "an e-mail address"),
     "allowedAccounts": (_each(_ACCOUNT), "a list of different account ids, 12 digits each"),

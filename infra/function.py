@@ -15,7 +15,7 @@ from aws_cdk import (
 )
 from constructs import Construct
 
-from infra.bundling import RUNTIME, SOURCE, bundle
+from infra.bundling import AMAZON_ROOTS, MOUNTED_AT, RUNTIME, SOURCE, bundle
 from infra.config import Config
 from infra.logs import log_group
 
@@ -43,6 +43,7 @@ class Function(Construct):
                 role=_role(self, logs, key),
                 log_group=logs,
                 environment={
+                    **_trust(config),
                     "CURSOR_SECRET_ID": key.secret_arn,
                     "CURSOR_LIFETIME_SECONDS": str(config.cursor_lifetime_seconds),
                     "POWERTOOLS_SERVICE_NAME": f"custom-models-{config.stage}",
@@ -52,6 +53,11 @@ class Function(Construct):
                 current_version_options=aws_lambda.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
             )
         self.alias = aws_lambda.Alias(self, "Alias", alias_name="live", version=self.function.current_version)
+
+
+def _trust(config: Config) -> dict[str, str]:
+    """Return boto3's own setting for other roots than the usual ones; all of those are read for each new connection."""
+    return {"AWS_CA_BUNDLE": f"{MOUNTED_AT}/{AMAZON_ROOTS}"} if config.trust_roots == "amazon" else {}
 
 
 def _role(scope: Construct, logs: aws_logs.LogGroup, key: aws_secretsmanager.Secret) -> aws_iam.Role:

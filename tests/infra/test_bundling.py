@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,15 @@ def loader(folder: Path) -> Loader:
     return Loader([str(folder / "botocore" / "data")], include_default_search_paths=False)
 
 
+def trusted(bundle: Path) -> list[dict[str, Any]]:
+    return ssl.create_default_context(cafile=str(bundle)).get_ca_certs()
+
+
+def subject(certificate: dict[str, Any]) -> str:
+    names = {name: value for ((name, value),) in certificate["subject"]}
+    return str(names["commonName"])
+
+
 def without_prose(model: object) -> Any:
     def keep(name: str, value: object) -> bool:
         return name != "documentation" or not isinstance(value, str)
@@ -119,6 +129,7 @@ class TestContents:
             *("handler.py", "custom_models"),
             *("aws_lambda_powertools", "boto3", "botocore", "dateutil", "itsdangerous", "jmespath", "s3transfer"),
             *("six.py", "typing_extensions.py", "urllib3"),
+            "amazon-roots.pem",
         }
 
     def test_each_package_has_its_licence_and_no_record(self, bundled: Path) -> None:
@@ -177,6 +188,15 @@ class TestContents:
         assert len(regions) > 20
         for region in regions:
             assert ours.construct_endpoint(service, region) == theirs.construct_endpoint(service, region)
+
+    def test_awss_roots_are_five_of_the_usual_ones(self, bundled: Path) -> None:
+        roots, usual = (trusted(bundled / name) for name in ("amazon-roots.pem", "botocore/cacert.pem"))
+        assert sorted(subject(root) for root in roots) == [
+            *(f"Amazon Root CA {number}" for number in range(1, 5)),
+            "Starfield Services Root Certificate Authority - G2",
+        ]
+        assert all(root in usual for root in roots)
+        assert len(usual) > 100
 
     def test_it_is_small(self, bundled: Path) -> None:
         assert sum(path.stat().st_size for path in files(bundled).values()) < 20_000_000
@@ -287,6 +307,11 @@ class TestRefusals:
     def test_a_package_without_a_hash(self, source: Path, tmp_path: Path) -> None:
         (source / "requirements.txt").write_text("six==1.17.0\n")
         with pytest.raises(BundlingError, match="hash"):
+            bundle(tmp_path / "bundle")
+
+    def test_certificates_without_one_of_awss(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("infra.botocore_data.AMAZON_ROOTS", ("Amazon Root CA 1", "Amazon Root CA 9"))
+        with pytest.raises(BundlingError, match="do not have Amazon Root CA 9"):
             bundle(tmp_path / "bundle")
 
     def test_a_package_with_a_compiled_part(

@@ -118,6 +118,10 @@ class TestFunction:
         assert function["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "DEBUG"
         assert function["Environment"]["Variables"]["CURSOR_LIFETIME_SECONDS"] == "60"
 
+    def test_it_can_trust_aws_alone(self) -> None:
+        function = only(synthesized(trust_roots="amazon"), "AWS::Lambda::Function")
+        assert function["Environment"]["Variables"]["AWS_CA_BUNDLE"] == "/var/task/amazon-roots.pem"
+
 
 class TestApi:
     def test_every_method_is_any_with_iam_to_the_alias(self, template: Template) -> None:
