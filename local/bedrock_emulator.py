@@ -40,6 +40,8 @@ class Answer:
     status: int = 200
     body: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    pace: float = 0.0
+    """Seconds before each byte of the body."""
 
     def content(self) -> bytes:
         """Return the bytes of the body."""
@@ -82,6 +84,11 @@ def unknown_operation(_: Answer, __: Parameters) -> Answer:
 
 def disconnect(_: Answer, __: Parameters) -> None:
     """Close the connection without an answer."""
+
+
+def drip(pace: float) -> Fault:
+    """Return a fault that gives the right answer byte by byte, so many seconds apart."""
+    return lambda right, _: replace(right, pace=pace)
 
 
 def not_json(_: Answer, __: Parameters) -> Answer:
@@ -316,7 +323,13 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content)
+        if not answer.pace:
+            self.wfile.write(content)
+            return
+        for byte in content:
+            if self.server.stopping.wait(answer.pace):
+                return
+            self.wfile.write(bytes([byte]))
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the function's own log tells of its calls."""

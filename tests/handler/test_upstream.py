@@ -1,5 +1,7 @@
 """What Bedrock may do, over real HTTP, and what becomes of it."""
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -21,6 +23,7 @@ from local.bedrock_emulator import (
     body,
     deny,
     disconnect,
+    drip,
     error,
     hang,
     internal_error,
@@ -321,6 +324,39 @@ class TestTime:
         part = new_api().invoke({"pageSize": 10, "maxItems": 50})
         assert [model["modelArn"] for model in part["modelSummaries"]] == ARNS[:20]
         assert "nextCursor" in part
+
+    @pytest.mark.usefixtures("hasty")
+    def test_an_answer_that_drips_ends_in_time(self, new_api: Callable[[], Api], emulator: Emulator) -> None:
+        api = new_api()
+        emulator.misbehave(None, always=drip(0.05))
+        start = time.monotonic()
+        part = api.invoke({"pageSize": 10, "maxItems": 50}, timeout=6.0 + 0.8)
+        assert [model["modelArn"] for model in part["modelSummaries"]] == ARNS[:10]
+        assert "nextCursor" in part
+        with pytest.raises(errors.UpstreamUnavailable):
+            api.invoke({}, timeout=6.0 + 0.8)
+        assert time.monotonic() - start < 4
+        assert len(emulator.calls) == 3
+
+    @pytest.mark.usefixtures("hasty")
+    def test_time_that_is_up_between_two_steps_is_the_same(
+        self, new_api: Callable[[], Api], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        api = new_api()
+        monkeypatch.setattr("botocore.auth.SigV4Auth.add_auth", lambda *_: threading.Event().wait(5))
+        start = time.monotonic()
+        with pytest.raises(errors.UpstreamUnavailable):
+            api.invoke({}, timeout=6.0 + 0.5)
+        assert time.monotonic() - start < 4
+
+    @pytest.mark.usefixtures("hasty")
+    def test_an_alarm_of_somebody_elses_is_left_as_it_was(self, new_api: Callable[[], Api], emulator: Emulator) -> None:
+        handler = signal.getsignal(signal.SIGALRM)
+        before = signal.getitimer(signal.ITIMER_REAL)[0]
+        new_api().invoke({})
+        assert signal.getsignal(signal.SIGALRM) is handler
+        after = signal.getitimer(signal.ITIMER_REAL)[0]
+        assert before - 2 < after <= before or before == after == 0
 
     def test_the_limits_fit_into_each_other(self) -> None:
         """The gateway waits 29 s, the function has 27, and keeps back what the key may take."""

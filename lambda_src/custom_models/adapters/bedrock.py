@@ -10,6 +10,8 @@ botocore's parser, and stricter (docs/adr/0009-parsing.md).
 
 import json
 import re
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -116,7 +118,7 @@ class BedrockSource:
             # Not through StartingToken, which takes a token apart when it happens to decode as JSON.
             arguments["nextToken"] = token
         try:
-            with _call(budget) as call:
+            with _call(budget) as call, _interrupted(budget.remaining):
                 pages = self._paginator.paginate(**arguments, PaginationConfig={"PageSize": page_size})
                 answer = _translated(lambda: next(iter(pages)), call, token)
             return _page(answer)
@@ -124,6 +126,11 @@ class BedrockSource:
             # The rest of a broken answer must not be read as the answer to another request.
             self._client.close()
             raise
+        except TimeoutError:
+            # Between two steps, where nobody waited that would have made a timeout of its own of it.
+            self._client.close()
+            budget.failure = TimeoutError.__name__
+            raise UpstreamUnavailable from None
 
 
 @dataclass(eq=False)
@@ -150,6 +157,29 @@ def _call(budget: Budget) -> Iterator[_Call]:
     finally:
         budget.seconds += time.monotonic() - start
         _current.reset(reset)
+
+
+@contextmanager
+def _interrupted(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError after so many seconds, whatever waits then: as a socket does, so that all take it for that.
+
+    botocore's timeouts are for one address, and between two bytes: an answer that drips passes them all.
+    Only the main thread can be interrupted so, in which Lambda calls the handler.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def expire(*_: object) -> None:
+        raise TimeoutError
+
+    handler = signal.signal(signal.SIGALRM, expire)
+    timer = signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, handler)
 
 
 def _count_attempt(**_: object) -> None:
