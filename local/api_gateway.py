@@ -149,6 +149,11 @@ def gateway_response(kind: str, status: int, title: str, detail: str, request_id
     return Response(status, headers, json.dumps(problem).encode())
 
 
+def _too_large(request_id: str) -> Response:
+    detail = "Request line and headers may have 10,240 bytes."
+    return gateway_response("request-too-large", 413, "Request too large", detail, request_id)
+
+
 def http_response(answer: object) -> Response:
     """Return the HTTP response for what a handler returned.
 
@@ -211,13 +216,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         event = proxy_event(self.command, self.path, headers, body, self.client_address[0])
         request_id = event["requestContext"]["requestId"]
         if size > _LONGEST_REQUEST:
-            return gateway_response(
-                "request-too-large",
-                413,
-                "Request too large",
-                "Request line and headers may have 10,240 bytes.",
-                request_id,
-            )
+            return _too_large(request_id)
         try:
             return http_response(self.server.handler(event, Context()))
         except Exception:
@@ -249,6 +248,17 @@ class _RequestHandler(BaseHTTPRequestHandler):
         self.end_headers()
         if has_body and self.command != "HEAD":
             self.wfile.write(response.body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """Refuse what is no HTTP, or too much of it, as the gateway does: with a problem."""
+        self.close_connection = True
+        # Whatever version was asked for, or none: there is a status line.
+        self.request_version = self.protocol_version
+        request_id = str(uuid.uuid4())
+        if code in (414, 431):
+            self._respond(_too_large(request_id))
+        else:
+            self._respond(gateway_response("bad-request", 400, "Bad request", "Send valid HTTP.", request_id))
 
     def version_string(self) -> str:
         return "local"

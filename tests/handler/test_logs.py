@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from custom_models.core import errors
 from local.api_gateway import Context, proxy_event
@@ -184,7 +186,37 @@ class TestSecrets:
         assert logged()["upstream_error"] == "Bedrock gave a page token that is none."
 
 
+def powertools(line: dict[str, Any], names: list[str], **dimensions: str) -> Any:
+    """Return the definition that Powertools makes of some of a line's metrics."""
+    reference = EphemeralMetrics(namespace="CustomModels", service="custom-models")
+    for name in names:
+        unit = MetricUnit.Milliseconds if name == "UpstreamLatency" else MetricUnit.Count
+        reference.add_metric(name, unit, line[name])
+    for name, value in dimensions.items():
+        reference.add_dimension(name, value)
+    (definition,) = reference.serialize_metric_set()["_aws"]["CloudWatchMetrics"]
+    return definition
+
+
 class TestMetrics:
+    @pytest.mark.parametrize(
+        ("query", "others"),
+        [
+            ("maxItems=5", ["Items", "RejectedCursors", "UpstreamPages", "UpstreamThrottles", "UpstreamLatency"]),
+            ("cursor=x", ["Items", "RejectedCursors"]),
+        ],
+    )
+    def test_they_are_as_cloudwatch_takes_them(self, api: Api, lines: Lines, query: str, others: list[str]) -> None:
+        api.get(query)
+        (line,) = [line for line in lines() if "_aws" in line]
+        assert abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 60
+        assert line["_aws"]["CloudWatchMetrics"] == [
+            powertools(line, ["Requests"], outcome=line["outcome"]),
+            powertools(line, others),
+        ]
+        assert all(isinstance(line[name], (int, float)) for name in ["Requests", *others])
+        assert line.keys() == {"_aws", "service", "outcome", "Requests", *others}
+
     def test_of_a_listing(self, api: Api, lines: Lines) -> None:
         api.get("maxItems=50&pageSize=20")
         found = metrics(lines())

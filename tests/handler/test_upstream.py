@@ -100,6 +100,17 @@ class TestRetries:
         assert kind_of(new_api()) == kind
         assert len(emulator.calls) == attempts
 
+    @pytest.mark.parametrize("fault", [RuntimeError, AttributeError, KeyError])
+    def test_what_fails_before_there_is_an_answer_is_not_bedrocks(
+        self, api: Api, fault: type[Exception], monkeypatch: pytest.MonkeyPatch, logged: Callable[[], dict[str, Any]]
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise fault("the credentials were renewed and are still expired")
+
+        monkeypatch.setattr("botocore.auth.SigV4Auth.add_auth", fail)
+        assert kind_of(api) == "internal"
+        assert "still expired" in logged()["exception"]
+
     def test_nobody_there(self, new_api: Callable[[], Api], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", NOWHERE)
         assert kind_of(new_api()) == "upstream-unavailable"
@@ -135,6 +146,7 @@ class TestNoListing:
             body({"modelSummaries": [{**SUMMARY, "modelName": 5}]}),
             body({"modelSummaries": [{**SUMMARY, "creationTime": "yesterday"}]}),
             body({"modelSummaries": [{**SUMMARY, "creationTime": "2026-02-30T00:00:00Z"}]}),
+            body({"modelSummaries": [{**SUMMARY, "creationTime": "2026-01-31T24:00:00Z"}]}),
             body({"modelSummaries": [{**SUMMARY, "creationTime": "2026-01-01T00:00:00"}]}),
             body({"modelSummaries": [{**SUMMARY, "creationTime": 1e300}]}),
             body({"modelSummaries": [SUMMARY] * 101}),
@@ -159,6 +171,22 @@ class TestNoListing:
         emulator.misbehave(None, not_json)
         assert kind_of(api, {"pageSize": 10}) == "upstream-invalid"
 
+    def test_a_time_that_is_not_as_rfc_3339_has_it(self, api: Api, emulator: Emulator) -> None:
+        emulator.misbehave(always=body({"modelSummaries": [{**SUMMARY, "creationTime": "2026-01-31T20210050Z"}]}))
+        assert kind_of(api) == "upstream-invalid"
+
+    def test_members_may_be_as_long_as_each_may_be(self, api: Api, emulator: Emulator) -> None:
+        summary = {**SUMMARY, "modelArn": "a" * 2048, "baseModelArn": "b" * 2048}
+        emulator.misbehave(always=body({"modelSummaries": [summary]}))
+        assert api.invoke({})["modelSummaries"] == [summary]
+
+    def test_members_of_an_answer_that_are_none_of_a_listing_are_not_looked_at(
+        self, api: Api, emulator: Emulator
+    ) -> None:
+        error = {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
+        emulator.misbehave(always=body({"modelSummaries": [SUMMARY], **error}))
+        assert api.invoke({})["modelSummaries"] == [SUMMARY]
+
     def test_an_empty_token_is_none(self, api: Api, emulator: Emulator) -> None:
         """As botocore's paginator has it."""
         emulator.misbehave(members(nextToken=""))
@@ -179,7 +207,7 @@ def parsing_api(_emulator: tuple[Emulator, str]) -> Iterator[Api]:
         read_listing = bedrock._read_listing
 
         def note_status(*, response_dict: dict[str, Any], **_: object) -> None:
-            read_listing(response_dict={**response_dict}, customized_response_dict={})
+            read_listing(response_dict=response_dict)
 
         monkeypatch.setattr(bedrock, "_read_listing", note_status)
         yield Api(build())
@@ -212,6 +240,7 @@ def test_a_listing_is_what_botocore_makes_of_it(
     stock = boto3.client("bedrock").list_custom_models()
     for function in (api, parsing_api):
         listing = function.invoke({"maxItems": len(summaries)})
+        assert all(model["creationTime"].endswith("Z") for model in listing["modelSummaries"])
         assert [
             {**model, "creationTime": datetime.fromisoformat(model["creationTime"])}
             for model in listing["modelSummaries"]

@@ -108,7 +108,7 @@ def pinned() -> set[str]:
 def works(folder: Path) -> None:
     """Import the handler with nothing else than the bundle on the path."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import handler; handler.handler"
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import gc, handler; handler.handler; assert gc.isenabled() and gc.get_freeze_count()"
     subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-c", code], env={**environment, "CURSOR_KEY": KEY}, check=True, timeout=60
     )
@@ -200,6 +200,7 @@ class TestContents:
 
     def test_it_is_small(self, bundled: Path) -> None:
         assert sum(path.stat().st_size for path in files(bundled).values()) < 20_000_000
+        assert sum(path.stat().st_size for path in files(bundled / "botocore" / "data").values()) < 100_000
 
     def test_it_works_alone(self, bundled: Path) -> None:
         works(bundled)

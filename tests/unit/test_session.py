@@ -1,4 +1,4 @@
-"""The session of the clients: it leaves out handlers of other services, and changes nothing for ours."""
+"""The session of the clients: in Lambda it leaves out handlers of other services, and changes nothing for ours."""
 
 from collections.abc import Callable
 from typing import Any
@@ -44,13 +44,12 @@ class Raw:
         return [b'{"modelSummaries": []}']
 
 
-@pytest.fixture
-def in_lambda(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def _in_lambda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "custom-models")
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-5759e988-bd862e3fe1be46a994272793")
 
 
-@pytest.mark.usefixtures("in_lambda")
 @pytest.mark.parametrize("service", CALLS)
 def test_what_goes_over_the_wire_is_what_boto3_sends(service: str) -> None:
     ours, theirs = (request(session, service) for session in (new_session(), boto3.Session()))
@@ -93,3 +92,18 @@ def test_where_botocore_lists_them_otherwise_all_are_registered(
     monkeypatch.setattr("custom_models.adapters.session.boto3.Session", lambda **given: plain if not given else None)
     monkeypatch.setattr("botocore.handlers.BUILTIN_HANDLERS", listed)
     assert new_session() is plain
+
+
+def test_where_botocore_does_not_list_them_all_are_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("custom_models.adapters.session.boto3.Session", lambda **given: given)
+    monkeypatch.setattr("custom_models.adapters.session.botocore.handlers", object())
+    session: object = new_session()
+    assert session == {}
+
+
+def test_a_person_has_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials of a login or of single sign-on come from services of their own, by handlers of theirs."""
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME")
+    monkeypatch.setattr("custom_models.adapters.session.boto3.Session", lambda **given: given)
+    session: object = new_session()
+    assert session == {}

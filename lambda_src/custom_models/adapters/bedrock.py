@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import boto3
-import botocore
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import (
@@ -79,7 +78,9 @@ _TOKEN = re.compile(r"[^\s\ud800-\udfff]{0,2048}")
 _LONGEST_TEXT = 2048
 _MEMBERS = tuple(ModelSummary.__annotations__)
 _REQUIRED = ModelSummary.__required_keys__
-_TIMESTAMP = re.compile(r"([0-9-]{10}T[0-9:]{8})([.][0-9]+)?(Z|[+-][0-9:]{5})")
+_TIMESTAMP = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 class BedrockSource:
@@ -99,7 +100,7 @@ class BedrockSource:
                 read_timeout=READ_TIMEOUT,
                 retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
                 # botocore puts its own together twice for each request, a tenth of a small one's time.
-                user_agent=f"custom-models-api Boto3/{boto3.__version__} Botocore/{botocore.__version__}",
+                user_agent=f"custom-models-api Boto3/{boto3.__version__}",
                 # Query has done it, and refuses more.
                 parameter_validation=False,
             ),
@@ -139,7 +140,7 @@ class _Call:
 
     budget: Budget
     status: int = 0
-    """Of the last answer; 0 before there is one."""
+    """Of the answer to the last attempt; 0 before there is one."""
 
 
 # The call under way in this thread: botocore's events know no other way to it.
@@ -183,16 +184,20 @@ def _interrupted(seconds: float) -> Iterator[None]:
 
 
 def _count_attempt(**_: object) -> None:
-    _current.get().budget.attempts += 1
+    call = _current.get()
+    call.budget.attempts += 1
+    call.status = 0
 
 
-def _read_listing(*, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
+def _read_listing(
+    *, response_dict: dict[str, Any], customized_response_dict: dict[str, Any] | None = None, **_: object
+) -> None:
     """Take a listing out of an answer before botocore parses it, and leave it nothing to parse.
 
     What is not a JSON object stays for botocore to judge.
     """
     status = _current.get().status = response_dict["status_code"]
-    if status != 200:
+    if status != 200 or customized_response_dict is None:
         return
     try:
         listing = json.loads(response_dict["body"].decode())
@@ -251,11 +256,18 @@ def _translation(error: Exception, call: _Call, token: str | None) -> Exception:
             return UpstreamDenied()
         case HTTPClientError() | NoConnection() | ResponseStreamingError():
             return UpstreamUnavailable()
-        case ResponseParserError() | ArithmeticError() | AttributeError() | LookupError() | TypeError() | ValueError():
+        case (
+            ResponseParserError()
+            | ArithmeticError()
+            | AttributeError()
+            | LookupError()
+            | RuntimeError()
+            | TypeError()
+            | ValueError()
+        ) if call.status:
             # botocore's parser trusts the shape of an answer: another one makes it fail in any of these ways.
+            # Before there is an answer, they are faults of ours, or of what gives the credentials.
             return UpstreamInvalid() if call.status < 300 else _refusal("", call.status, token)
-        case RuntimeError():  # too deep, or a time that botocore cannot make one of
-            return UpstreamInvalid()
         case _:
             return error
 

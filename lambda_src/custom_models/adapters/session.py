@@ -1,5 +1,6 @@
 """The boto3 session that the clients are made with."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,11 +13,14 @@ _SERVICES = ("bedrock", "secrets-manager")
 
 
 def new_session() -> boto3.Session:
-    """Return a session as boto3 makes it, without the event handlers of services that are not called.
+    """Return a session as boto3 makes it; in Lambda, without the event handlers of services that are not called.
 
     botocore registers 127 with each session, of which these services need nine: the rest are a
-    twentieth of a cold start. Where botocore does not list them as expected, all are registered.
+    twentieth of a cold start. Where botocore does not list them as expected, all are registered,
+    and so they are elsewhere: the credentials of a person may come from a service of their own.
     """
+    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+        return boto3.Session()
     try:
         handlers = list(_handlers())
     except (AttributeError, TypeError, ValueError):

@@ -68,7 +68,7 @@ class Text(NamedTuple):
             raise ValueError(f"must have at least {self.min_length} characters")
         if self.pattern is not None and not re.fullmatch(self.pattern, value):
             raise ValueError(f"must be {self.what}")
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if re.search("[\ud800-\udfff]", value):
             raise ValueError("must be valid Unicode text")
         return value
 

@@ -145,9 +145,9 @@ def _parameters(event: Mapping[str, Any]) -> Parameters:
         raise InvalidQuery(detail=_NOT_AN_EVENT)
     given = {**{name: [value] for name, value in single.items()}, **multi}
     for name, values in given.items():
-        if name in single and isinstance(values, list) and single[name] not in values:
-            raise InvalidQuery(detail=_NOT_AN_EVENT)
         if not isinstance(name, str) or not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+            raise InvalidQuery(detail=_NOT_AN_EVENT)
+        if name in single and not (isinstance(single[name], str) and single[name] in values):
             raise InvalidQuery(detail=_NOT_AN_EVENT)
     return given
 
@@ -174,5 +174,5 @@ def _matches(etag: str | None, if_none_match: str | None) -> bool:
     """Compare weakly, as RFC 9110 asks for If-None-Match (section 13.1.2)."""
     if etag is None or if_none_match is None:
         return False
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return "*" in tags or etag.removeprefix("W/") in tags
+    # Not split at commas: a tag may hold some of its own, and a star.
+    return if_none_match.strip() == "*" or etag.removeprefix("W/") in re.findall('"[^"]*"', if_none_match)
