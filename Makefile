@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run invoke test bench check format lint openapi lock synth diff deploy destroy clean
+.PHONY: help run invoke test soak bench check format lint openapi lock synth diff deploy destroy clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ invoke: .venv/function ## Invoke the function directly: make -s invoke EVENT='{"
 
 test: lint node_modules/.installed .venv-ministack/installed ## Run everything that CI runs
 	@$(BIN)/pytest -n auto --dist loadfile --hypothesis-profile thorough
+
+soak: .venv/dev ## Attack it for minutes: thousands of hostile requests, other ones each time
+	@$(BIN)/pytest tests/hostile -n auto --dist loadfile --hypothesis-profile soak --timeout 3600
 
 bench: .venv/bench ## Measure the function beside peers; some minutes (ARGS='cold --rounds 5', ARGS=--help)
 	@$(BIN)/python -m bench $(ARGS)

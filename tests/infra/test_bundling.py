@@ -108,7 +108,10 @@ def pinned() -> set[str]:
 def works(folder: Path) -> None:
     """Import the handler with nothing else than the bundle on the path."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import gc, handler; handler.handler; assert gc.isenabled() and gc.get_freeze_count()"
+    code = (
+        f"import sys; sys.path.insert(0, {str(folder)!r}); import gc, handler; handler.handler; "
+        "assert gc.isenabled() and gc.get_freeze_count()"
+    )
     subprocess.run(
         [sys.executable, "-I", "-S", "-B", "-c", code], env={**environment, "CURSOR_KEY": KEY}, check=True, timeout=60
     )
