@@ -12,7 +12,7 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -40,8 +40,10 @@ class Answer:
     status: int = 200
     body: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    step: int = 0
+    """How many bytes of the body are sent at once; 0 sends all."""
     pace: float = 0.0
-    """Seconds before each byte of the body."""
+    """Seconds after each step."""
 
     def content(self) -> bytes:
         """Return the bytes of the body."""
@@ -88,7 +90,19 @@ def disconnect(_: Answer, __: Parameters) -> None:
 
 def drip(pace: float) -> Fault:
     """Return a fault that gives the right answer byte by byte, so many seconds apart."""
-    return lambda right, _: replace(right, pace=pace)
+    return lambda right, _: replace(right, step=1, pace=pace)
+
+
+def stall(seconds: float) -> Fault:
+    """Return a fault that stops for so many seconds in the middle of the right answer."""
+    return lambda right, _: replace(right, step=len(right.content()) // 2 + 1, pace=seconds)
+
+
+def cut(right: Answer, _: Parameters) -> Answer:
+    """Close the connection in the middle of the right answer."""
+    content = right.content()
+    headers = {**right.headers, "Content-Length": str(len(content)), "Connection": "close"}
+    return replace(right, body=content[: len(content) // 2], headers=headers)
 
 
 def not_json(_: Answer, __: Parameters) -> Answer:
@@ -131,7 +145,8 @@ class Emulator:
     """The custom models of one account in one region.
 
     ``calls`` holds the parameters of every request, in order, ``connections`` the client's port of
-    each. ``misbehave`` says what goes wrong; ``page_sizes`` makes pages shorter than asked for.
+    each. ``misbehave`` says what goes wrong; ``page_sizes`` makes pages shorter than asked for;
+    the filters in ``ignored`` do not filter, as AWS has had it (aws/aws-cli#8929).
     """
 
     def __init__(self, models: Sequence[Model], account: str = ACCOUNT) -> None:
@@ -151,6 +166,7 @@ class Emulator:
         self.calls: list[Parameters] = []
         self.connections: list[int] = []
         self.page_sizes: Callable[[int], int] = lambda asked: asked
+        self.ignored: Collection[str] = ()
         self.misbehave()
 
     def misbehave(self, *faults: Fault | None, always: Fault | None = None) -> None:
@@ -166,7 +182,7 @@ class Emulator:
             self.calls.append(parameters)
             fault = self._faults.pop(0) if self._faults else self._always
         try:
-            right = Answer(200, self._list(parameters))
+            right = Answer(200, self._list({n: value for n, value in parameters.items() if n not in self.ignored}))
         except ValidationError as refused:
             right = error("ValidationException", 400, str(refused))
         return fault(right, parameters) if fault is not None else right
@@ -323,13 +339,11 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        if not answer.pace:
-            self.wfile.write(content)
-            return
-        for byte in content:
+        step = answer.step or max(1, len(content))
+        for start in range(0, len(content), step):
+            self.wfile.write(content[start : start + step])
             if self.server.stopping.wait(answer.pace):
                 return
-            self.wfile.write(bytes([byte]))
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the function's own log tells of its calls."""

@@ -19,8 +19,8 @@ from local.bedrock_emulator import (
     Answer,
     Emulator,
     Fault,
-    Parameters,
     body,
+    cut,
     deny,
     disconnect,
     drip,
@@ -187,6 +187,26 @@ class TestNoListing:
         emulator.misbehave(always=body({"modelSummaries": [SUMMARY], **error}))
         assert api.invoke({})["modelSummaries"] == [SUMMARY]
 
+    @pytest.mark.parametrize(
+        "filters",
+        [{"modelStatus": "Creating"}, {"baseModelArnEquals": SUMMARY["baseModelArn"]}],
+        ids=lambda it: next(iter(it)),
+    )
+    def test_a_filter_that_was_ignored(
+        self, api: Api, emulator: Emulator, filters: dict[str, Any], logged: Callable[[], dict[str, Any]]
+    ) -> None:
+        (name,) = filters
+        assert api.invoke(filters)["modelSummaries"]
+        logged()
+        emulator.ignored = {name}
+        assert kind_of(api, filters) == "upstream-invalid"
+        assert logged()["upstream_error"] == f"Bedrock gave models that {name} leaves out."
+
+    def test_a_model_that_does_not_show_its_status_is_believed(self, api: Api, emulator: Emulator) -> None:
+        silent = {name: value for name, value in SUMMARY.items() if name != "modelStatus"}
+        emulator.misbehave(always=body({"modelSummaries": [silent]}))
+        assert api.invoke({"modelStatus": "Failed"})["modelSummaries"] == [silent]
+
     def test_an_empty_token_is_none(self, api: Api, emulator: Emulator) -> None:
         """As botocore's paginator has it."""
         emulator.misbehave(members(nextToken=""))
@@ -287,12 +307,6 @@ class TestInBetween:
         assert kind_of(api, {"cursor": cursor}) == "upstream-rejected"
 
     def test_a_body_that_was_cut_off_is_an_outage(self, new_api: Callable[[], Api], emulator: Emulator) -> None:
-        def cut(right: Answer, _: Parameters) -> Answer:
-            content = right.content()
-            return Answer(
-                200, content[: len(content) // 2], {"Content-Length": str(len(content)), "Connection": "close"}
-            )
-
         api = new_api()
         emulator.misbehave(None, always=cut)
         part = api.get("maxItems=50&pageSize=10")

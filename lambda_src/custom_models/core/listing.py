@@ -11,7 +11,7 @@ from custom_models.core.errors import (
     UpstreamUnavailable,
 )
 from custom_models.core.page import ModelSummary, Page
-from custom_models.core.query import Query
+from custom_models.core.query import Filters, Query
 from custom_models.core.source import PageSource
 
 
@@ -82,7 +82,20 @@ def _fetch(query: Query, source: PageSource, position: Position | None, missing:
     page = source.fetch(query.filters, size, position.token if position is not None else None, budget)
     if len(page.models) > size:
         raise UpstreamInvalid("Bedrock gave more models than it was asked for.")
+    _require_filtered(page.models, query.filters)
     return page
+
+
+_SHOWN = {"modelStatus": "modelStatus", "baseModelArnEquals": "baseModelArn"}
+"""Filters whose value a model that passes them shows: as which member."""
+
+
+def _require_filtered(models: Sequence[ModelSummary], filters: Filters) -> None:
+    """Raise UpstreamInvalid for a model that a filter should have left out: it is no listing of what was asked for."""
+    for name, member in _SHOWN.items():
+        wanted = filters.get(name)
+        if wanted is not None and any(model.get(member, wanted) != wanted for model in models):
+            raise UpstreamInvalid(f"Bedrock gave models that {name} leaves out.")
 
 
 def _after(page: Page, position: Position | None, seen: set[str]) -> Position | None:
