@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run invoke test soak bench check format lint openapi lock synth diff deploy destroy clean
+.PHONY: help run invoke test soak faults bench check format lint openapi lock synth diff deploy destroy clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-26s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: lint node_modules/.installed .venv-ministack/installed ## Run everything t
 
 soak: .venv/dev ## Attack it for minutes: thousands of hostile requests, other ones each time
 	@$(BIN)/pytest tests/hostile -n auto --dist loadfile --hypothesis-profile soak --timeout 3600
+
+faults: .venv/dev ## Try every fault of Bedrock's with the limits that are deployed, and write docs/reliability.md
+	@PYTHONPATH=lambda_src:. $(BIN)/python -m tests.hostile.faults
 
 bench: .venv/bench ## Measure the function beside peers; some minutes (ARGS='cold --rounds 5', ARGS=--help)
 	@$(BIN)/python -m bench $(ARGS)

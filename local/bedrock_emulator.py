@@ -325,7 +325,11 @@ class _Handler(BaseHTTPRequestHandler):
         if answer is None:
             self.close_connection = True
             return
-        self._send(answer)
+        try:
+            self._send(answer)
+        except ConnectionError:
+            # The client did not wait for all of it.
+            self.close_connection = True
 
     def _send(self, answer: Answer) -> None:
         content = answer.content()
