@@ -29,8 +29,9 @@ invoke: .venv/function ## Invoke the function directly: make -s invoke EVENT='{"
 test: lint node_modules/.installed .venv-ministack/installed ## Run everything that CI runs
 	@$(BIN)/pytest -n auto --dist loadfile --hypothesis-profile thorough
 
-soak: .venv/dev ## Attack it for minutes: thousands of hostile requests, other ones each time
+soak: .venv/dev ## Attack it and load it for many minutes, otherwise each time
 	@$(BIN)/pytest tests/hostile -n auto --dist loadfile --hypothesis-profile soak --timeout 3600
+	@$(BIN)/python -m tests.soak
 
 faults: .venv/dev ## Try every fault of Bedrock's with the limits that are deployed, and write docs/reliability.md
 	@PYTHONPATH=lambda_src:. $(BIN)/python -m tests.hostile.faults
