@@ -1,8 +1,10 @@
 """The cursor: only ours is taken, for the listing that it came from, until it expires."""
 
 import base64
+import contextlib
 import json
 import random
+import string
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +18,11 @@ from tests.doubles import KEY, ChangingKeys, Clock, cursors
 
 BOUND = "0123456789abcdef" * 2
 PLACE = Position("a token/+=", 5, "0123456789abcdef")
+GIVEN_OUT_BEFORE = (
+    ".eJxdxzEOgDAIBdC7_JmBFlrwLMZBEeJsvH909m1vbdScPzKZCdy66Jjmy37EmfU_CM91Z4KEIBUaUWk63Dg7thfxZhQq.OZD_qj"
+    "jJmo5ORNjnvTpUWNV_XvYz75PINl51vQJBdrs"
+)
+"""At the third token of a listing, signed with KEY."""
 
 tokens = st.text(
     st.characters(exclude_categories=["Cs", "Zs", "Zl", "Zp", "Cc"]), min_size=1, max_size=300
@@ -46,8 +53,29 @@ def test_a_token_of_full_length_makes_a_cursor_that_fits_a_url() -> None:
 def test_a_token_that_fits_no_cursor_is_upstreams_fault() -> None:
     rng = random.Random(0)
     token = "".join(chr(rng.randrange(0x10000, 0x110000)) for _ in range(2048))
-    with pytest.raises(UpstreamInvalid):
+    with pytest.raises(UpstreamInvalid, match=r"^Bedrock gave a page token that is too long to go on with\.$"):
         cursors().write(Position.start(token), BOUND)
+
+
+def test_the_longest_that_is_written_is_read() -> None:
+    token = "".join(random.Random(0).choices(string.ascii_letters + string.digits, k=8200))
+
+    def written(length: int) -> str:
+        with contextlib.suppress(UpstreamInvalid):
+            return cursors().write(Position.start(token[:length]), BOUND)
+        return ""
+
+    longest = max(map(written, range(7600, len(token))), key=len)
+    assert len(longest) == MAX_LENGTH
+    assert token.startswith(cursors().read(longest, BOUND).token)
+
+
+def test_one_from_before_a_deployment_is_taken_after_it() -> None:
+    """Clients hold on to cursors; whoever changes what is in them must still take these, or count the version up."""
+    place = cursors().read(GIVEN_OUT_BEFORE, BOUND)
+    assert (place.token, place.steps) == ("three", 3)
+    with pytest.raises(UpstreamInvalid):
+        place.advance("two")
 
 
 def test_every_flipped_bit_makes_it_invalid() -> None:
@@ -127,6 +155,15 @@ def test_the_same_key_used_for_something_else_does_not_make_it(other: URLSafeSer
 def test_what_another_version_may_have_signed_is_invalid(payload: object) -> None:
     with pytest.raises(InvalidCursor):
         cursors().read(str(_serializer((KEY,)).dumps(payload)), BOUND)
+
+
+@pytest.mark.parametrize("payload", ["A", "AAAA", ".AAAA", "-_-_"])
+def test_what_is_signed_and_no_payload_is_invalid(payload: str) -> None:
+    signed = _serializer((KEY,)).make_signer("custom-models.cursor").sign(payload).decode()
+    keys = ChangingKeys([KEY])
+    with pytest.raises(InvalidCursor):
+        Cursors(keys, 3600, Clock()).read(signed, BOUND)
+    assert keys.renewals == 0
 
 
 def test_another_version_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:

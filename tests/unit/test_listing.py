@@ -1,5 +1,7 @@
 """The listing: nothing lost, nothing twice, no more asked than needed, and an end to everything."""
 
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +18,11 @@ from custom_models.core.errors import (
     UpstreamUnavailable,
 )
 from custom_models.core.listing import Listing, list_models
-from custom_models.core.query import Query
+from custom_models.core.page import ModelSummary, Page
+from custom_models.core.query import Filters, Query
 from tests.doubles import MemorySource, cursors, model
+
+BASE = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0"
 
 
 def listing(source: MemorySource, budget: Budget | None = None, **parameters: object) -> Listing:
@@ -72,6 +77,19 @@ def test_only_what_is_missing_is_asked_for_and_nothing_again(count: int, max_ite
     assert len(tokens) == len(set(tokens))
 
 
+def test_every_page_is_asked_for_with_the_same_filters() -> None:
+    asked: list[Filters] = []
+
+    class Noting(MemorySource):
+        def fetch(self, filters: Filters, page_size: int, token: str | None, budget: Budget) -> Page:
+            asked.append(filters)
+            return super().fetch(filters, page_size, token, budget)
+
+    first = listing(Noting(5), maxItems=2, pageSize=1, isOwned=True)
+    listing(Noting(5), cursor=first.cursor, isOwned=True)
+    assert asked == [{"isOwned": True}] * 3
+
+
 def test_one_page_takes_one_call() -> None:
     source = MemorySource(100)
     assert listing(source).cursor is None
@@ -91,6 +109,12 @@ def test_a_page_that_ends_on_the_limit_with_a_token_has_a_cursor() -> None:
     assert (numbers(last), last.cursor) == ([], None)
 
 
+def test_its_body_has_a_next_cursor_only_where_more_comes() -> None:
+    part = listing(MemorySource(script=[(2, "t")]), maxItems=2)
+    assert part.body() == {"modelSummaries": [model(0), model(1)], "nextCursor": part.cursor}
+    assert listing(MemorySource(0)).body() == {"modelSummaries": []}
+
+
 def test_empty_pages_are_gone_through() -> None:
     source = MemorySource(script=[(0, "a"), (0, "b"), (2, "c"), (0, None)])
     assert numbers(listing(source)) == all_of(2)
@@ -107,8 +131,18 @@ def test_endless_empty_pages_end_with_a_cursor_after_so_many_calls() -> None:
 
 @pytest.mark.parametrize("circle", [["a", "a"], ["a", "b", "a"], ["a", "b", "c", "d", "b"]])
 def test_a_token_that_comes_back_is_no_listing(circle: list[str]) -> None:
+    source = MemorySource(script=[(1, token) for token in circle])
     with pytest.raises(UpstreamInvalid, match="twice"):
-        listing(MemorySource(script=[(1, token) for token in circle]), maxItems=1000)
+        listing(source, maxItems=1000)
+    assert len(source.asked) == len(circle)
+
+
+def test_the_token_that_a_request_began_with_is_known_when_it_comes_back() -> None:
+    source = MemorySource(script=[(1, token) for token in "abca"])
+    part = listing(source, maxItems=1)
+    with pytest.raises(UpstreamInvalid, match="twice"):
+        listing(source, maxItems=1000, cursor=part.cursor)
+    assert len(source.asked) == 4
 
 
 def test_a_token_that_comes_back_in_a_later_request_is_no_listing() -> None:
@@ -125,8 +159,39 @@ def test_a_token_that_comes_back_in_a_later_request_is_no_listing() -> None:
 
 
 def test_more_models_than_asked_for_is_no_listing() -> None:
-    with pytest.raises(UpstreamInvalid, match="more models"):
+    with pytest.raises(UpstreamInvalid, match=r"^Bedrock gave more models than it was asked for\.$"):
         listing(MemorySource(script=[(3, None)]), maxItems=2)
+
+
+@pytest.mark.parametrize(
+    ("filters", "shown", "passes"),
+    [
+        ({"modelStatus": "Active"}, {"modelStatus": "Active"}, True),
+        ({"modelStatus": "Active"}, {"modelStatus": "Failed"}, False),
+        ({"modelStatus": "Active"}, {}, True),  # Bedrock may leave it out
+        ({"baseModelArnEquals": BASE}, {"baseModelArn": BASE}, True),
+        ({"baseModelArnEquals": BASE}, {"baseModelArn": f"{BASE}0"}, False),
+        ({"isOwned": True}, {"modelStatus": "Failed", "baseModelArn": BASE}, True),
+    ],
+)
+def test_a_model_that_its_filter_leaves_out_makes_it_no_listing(
+    filters: dict[str, object], shown: dict[str, str], passes: bool
+) -> None:
+    fitting = model(0) | cast("ModelSummary", {"modelStatus": "Active", "baseModelArn": BASE})
+    odd = model(1) | cast("ModelSummary", shown)
+
+    class Given(MemorySource):
+        def fetch(self, filters: Filters, page_size: int, token: str | None, budget: Budget) -> Page:
+            return Page([fitting, odd], None)
+
+    def listed() -> Listing:
+        return list_models(Query.from_json(filters), Given(), cursors(), Budget.of(60))
+
+    if passes:
+        assert listed().models == [fitting, odd]
+    else:
+        with pytest.raises(UpstreamInvalid, match=rf"^Bedrock gave models that {next(iter(filters))} leaves out\.$"):
+            listed()
 
 
 PASSING = [UpstreamThrottled, UpstreamUnavailable]
@@ -165,7 +230,8 @@ def test_a_bad_cursor_asks_nothing_of_upstream() -> None:
 
 def test_no_call_starts_that_may_not_end_in_time() -> None:
     source = MemorySource(5, longest_attempt=10)
-    with pytest.raises(UpstreamUnavailable, match="time"):
+    too_late = r"^There was too little time left to ask Bedrock; send the same request again\.$"
+    with pytest.raises(UpstreamUnavailable, match=too_late):
         listing(source, Budget.of(9.9))
     assert source.asked == []
 

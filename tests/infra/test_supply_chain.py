@@ -1,0 +1,95 @@
+"""What is installed, here and into the bundle: by hash alone, from wherever the installer is told to look."""
+
+import json
+import re
+from collections.abc import Iterator
+from email import message_from_string
+from pathlib import Path
+
+import pytest
+
+from infra import bundling
+
+ROOT = Path(__file__).resolve().parents[2]
+REQUIREMENTS = sorted(
+    [*ROOT.glob("requirements*.txt"), ROOT / "lambda_src" / "requirements.txt", *ROOT.glob("bench/peers/*/*.txt")]
+)
+PIN = re.compile(r"[a-z0-9.-]+(\[[a-z,-]+\])?==[\w.]+( ; [^#@]+?)?( --hash=sha256:[0-9a-f]{64})+")
+"""One version and its hashes: no URL, no index, no folder, no option."""
+
+
+def pins(path: Path) -> list[str]:
+    lines = re.sub(r" *\\\n *", " ", path.read_text()).splitlines()
+    return [line.rstrip() for line in lines if not re.fullmatch(r" *(#.*)?", line)]
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_requirement_is_one_version_with_its_hashes(path: Path) -> None:
+    found = pins(path)
+    assert found
+    assert [line for line in found if not PIN.fullmatch(line)] == []
+
+
+def test_these_are_all_the_requirements_that_are_written_by_make_lock() -> None:
+    recipe = (ROOT / "Makefile").read_text().partition("\nlock:")[2].partition("\n\n")[0]
+    (peers,) = re.findall(r"for peer in ([^;]+);", recipe)
+    names = re.findall(r"[\w./$-]+\.txt", recipe)
+    written = {name.replace("$$peer", peer) for name in names for peer in peers.split()}
+    assert {path.relative_to(ROOT).as_posix() for path in REQUIREMENTS} == written
+
+
+@pytest.mark.parametrize(("place", "times"), [("Makefile", 5), ("infra", 1), ("bench", 1)])
+def test_every_install_requires_hashes(place: str, times: int) -> None:
+    installs = [line for line in code(ROOT / place) if re.search(r"\bpip\W+install\b", line)]
+    assert len(installs) == times
+    assert [line for line in installs if "--require-hashes" not in line] == []
+
+
+def code(place: Path) -> Iterator[str]:
+    for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+        yield from path.read_text().splitlines()
+
+
+def test_the_bundle_is_of_wheels_alone_so_that_nothing_is_built() -> None:
+    (install,) = re.findall(r"_uv\(\n(.+?)\n    \)", (ROOT / "infra" / "bundling.py").read_text(), re.DOTALL)
+    assert '"--only-binary", ":all:"' in install
+
+
+def test_the_command_line_of_the_cdk_is_installed_as_locked_without_its_scripts() -> None:
+    (install,) = [line for line in code(ROOT / "Makefile") if "npm-cli.js" in line]
+    assert " ci " in install
+    assert " --ignore-scripts " in install
+    lock = json.loads((ROOT / "package-lock.json").read_text())
+    locked = {name: package for name, package in lock["packages"].items() if name}
+    assert set(locked) == {"node_modules/aws-cdk"}
+    for package in locked.values():
+        assert re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", package["integrity"])
+        assert not {"resolved", "link"} & package.keys()
+
+
+@pytest.mark.slow
+def test_the_licences_are_those_of_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Bytecode changes no licence, and takes seconds.
+    monkeypatch.setattr(bundling, "find_interpreter", lambda: None)
+    bundling.bundle(tmp_path)
+    packages = {}
+    for path in tmp_path.glob("*.dist-info/METADATA"):
+        metadata = message_from_string(path.read_text(encoding="utf-8"))
+        classifiers = [it for it in metadata.get_all("Classifier", []) if it.startswith("License :: ")]
+        expression = metadata["License-Expression"]
+        declared = expression or metadata["License"] or ", ".join(it.rpartition(" :: ")[2] for it in classifiers)
+        packages[metadata["Name"].replace("_", "-")] = (metadata["Version"], declared, expression)
+
+    listed = listed_licences()
+    assert {name: (version, declared) for name, (version, _, declared) in listed.items()} == {
+        name: (version, declared) for name, (version, declared, _) in packages.items()
+    }
+    for name, (_, _, expression) in packages.items():
+        assert expression in (None, listed[name][1]), name
+
+
+def listed_licences() -> dict[str, tuple[str, str, str]]:
+    """Return version, SPDX expression and the package's own words, by name, as docs/licences.md has them."""
+    table = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([a-z0-9-]+) \| ([\w.]+) \| `([^`]+)` \| ([^|]+) \|", table, re.MULTILINE)
+    return {name: (version, licence, declared) for name, version, licence, declared in rows}
