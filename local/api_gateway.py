@@ -13,7 +13,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +30,8 @@ _LONGEST_REQUEST = 10_240
 """Bytes of request line and headers."""
 
 _LARGEST_BODY = 10 * 1024 * 1024
+
+_OWN_NAME = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -184,8 +186,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, handler: Handler, port: int) -> None:
+    def __init__(self, handler: Handler, port: int, pages: Mapping[str, Response]) -> None:
         self.handler = handler
+        self.pages = pages
         super().__init__(("127.0.0.1", port), _RequestHandler)
 
 
@@ -217,6 +220,12 @@ class _RequestHandler(BaseHTTPRequestHandler):
         request_id = event["requestContext"]["requestId"]
         if size > _LONGEST_REQUEST:
             return _too_large(request_id)
+        if not all(_OWN_NAME.fullmatch(host) for host in self.headers.get_all("Host", [])):
+            # A web page elsewhere whose name is made to lead here would otherwise read what only this machine may.
+            detail = "This server answers to 127.0.0.1 and localhost alone."
+            return gateway_response("forbidden", 403, "Forbidden", detail, request_id)
+        if (page := self.server.pages.get(event["path"])) and self.command in ("GET", "HEAD"):
+            return page
         try:
             return http_response(self.server.handler(event, Context()))
         except Exception:
@@ -267,19 +276,22 @@ class _RequestHandler(BaseHTTPRequestHandler):
         """Say nothing: the function's own log tells of each request."""
 
 
-def create_server(handler: Handler, port: int) -> ThreadingHTTPServer:
+def create_server(handler: Handler, port: int, pages: Mapping[str, Response] | None = None) -> ThreadingHTTPServer:
     """Return a server on 127.0.0.1, bound and not yet serving; port 0 takes a free one.
+
+    It answers to 127.0.0.1 and localhost as hosts alone. ``pages`` are given out as they are, by their paths, before
+    the handler is asked: AWS has none.
 
     Raises:
         OSError: the port is in use.
     """
-    return _Server(handler, port)
+    return _Server(handler, port, pages or {})
 
 
 @contextmanager
-def serve(handler: Handler, port: int = 0) -> Iterator[str]:
-    """Serve a handler from a thread, and yield the API's URL."""
-    server = create_server(handler, port)
+def serve(handler: Handler, port: int = 0, pages: Mapping[str, Response] | None = None) -> Iterator[str]:
+    """Serve a handler from a thread, and yield the API's URL; see ``create_server``."""
+    server = create_server(handler, port, pages)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

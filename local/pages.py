@@ -1,0 +1,55 @@
+"""The pages for people that ``make run`` serves beside the API: the explorer at ``/``, its reference at ``/docs``.
+
+They are files of ``local/explorer``, and Swagger UI as Powertools ships it.
+"""
+
+import html
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from local.api_gateway import Headers, Response
+
+_FOLDER = Path(__file__).parent / "explorer"
+_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'{}; img-src 'self'{}; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_OWN = _POLICY.format("", "")
+_SWAGGER_UI = _POLICY.format(" 'unsafe-inline'", " data:")
+"""What a page may load (CSP, https://www.w3.org/TR/CSP3/): of this server alone, whatever a model is named."""
+
+
+def pages(source: str) -> Mapping[str, Response]:
+    """Return the pages by their paths; ``source`` says where the models come from."""
+    swagger_ui = files("aws_lambda_powertools") / "event_handler" / "openapi" / "swagger_ui"
+    index = Template((_FOLDER / "index.html").read_text("utf-8")).substitute(source=html.escape(source))
+    return {
+        "/": _page("html", index.encode(), _OWN),
+        "/docs": _page("html", (_FOLDER / "docs.html").read_bytes(), _SWAGGER_UI),
+        "/docs/docs.js": _file("docs.js"),
+        "/docs/swagger-ui.js": _page("js", (swagger_ui / "swagger-ui-bundle.min.js").read_bytes()),
+        "/docs/swagger-ui.css": _page("css", (swagger_ui / "swagger-ui.min.css").read_bytes()),
+        "/explorer/explorer.js": _file("explorer.js"),
+        "/explorer/explorer.css": _file("explorer.css"),
+        "/explorer/icon.svg": _file("icon.svg"),
+    }
+
+
+def _file(name: str) -> Response:
+    return _page(name.rpartition(".")[2], (_FOLDER / name).read_bytes())
+
+
+def _page(kind: str, content: bytes, policy: str | None = None) -> Response:
+    headers: Headers = [
+        ("Content-Type", _TYPES[kind]),
+        ("Cache-Control", "no-cache"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+    ]
+    if policy:
+        headers.append(("Content-Security-Policy", policy))
+    return Response(200, headers, content)

@@ -1,0 +1,467 @@
+"""The explorer at ``/`` of ``make run``, used as people use it."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page, expect
+
+from local.bedrock_emulator import Emulator, body, hang, throttle
+from local.models import plausible_models
+from tests.browser.conftest import SOURCE
+from tests.conftest import Api
+
+pytestmark = pytest.mark.slow
+
+Open = Callable[[str], Page]
+ABSENT = "\N{EN DASH}"
+MODELS = {model.arn: model for model in plausible_models(300)}
+
+
+def arns(page: Page) -> list[str]:
+    return page.locator("#rows th .arn").all_inner_texts()
+
+
+def settle(page: Page, status: str) -> None:
+    """Wait for the answer that the status line tells of."""
+    expect(page.get_by_role("status").first).to_have_text(status)
+
+
+def submit(page: Page) -> None:
+    """Ask for what the form says, and wait for the answer."""
+    with page.expect_response("**/v1/custom-models?*"):
+        page.get_by_role("button", name="Show models").click()
+    expect(page.locator("#answered")).not_to_be_empty()
+
+
+def last_query(emulator: Emulator) -> Mapping[str, str]:
+    return emulator.calls[-1]
+
+
+class TestListing:
+    def test_it_says_where_the_models_come_from(self, open_page: Open) -> None:
+        page = open_page("/")
+        expect(page.get_by_text(f"from {SOURCE}")).to_be_visible()
+
+    def test_it_shows_what_the_api_says_of_each_model(self, open_page: Open, api: Api) -> None:
+        page = open_page("/?maxItems=1000")
+        shown = page.locator("#rows tr")
+        models = api.get("maxItems=1000").body["modelSummaries"]
+        expect(shown).to_have_count(300)
+        for row, model in zip(shown.all()[:40], models[:40], strict=True):
+            text = row.inner_text()
+            members = ("modelName", "modelArn", "modelStatus", "customizationType")
+            for name in (*members, "baseModelName", "baseModelArn", "ownerAccountId"):
+                assert model[name] in text
+            assert model["creationTime"][:19].replace("T", " ") in text
+            assert row.locator("time").get_attribute("datetime") == model["creationTime"]
+        assert arns(page) == [model["modelArn"] for model in models]
+
+    def test_it_walks_to_the_end_and_back(self, open_page: Open) -> None:
+        page = open_page("/?maxItems=70")
+        back, following = page.get_by_role("button", name="Back"), page.get_by_role("button", name="Next")
+        expect(back).to_be_disabled()
+        seen = []
+        for first, last in ((1, 70), (71, 140), (141, 210), (211, 280)):
+            settle(page, f"Models {first} to {last}; more follow.")
+            seen.append(arns(page))
+            following.click()
+        settle(page, "Models 281 to 300; the listing ends here.")
+        seen.append(arns(page))
+        expect(following).to_be_disabled()
+        walked = [arn for arns in seen for arn in arns]
+        assert len(walked) == 300
+        assert set(walked) == set(MODELS)
+
+        for number in (3, 2, 1, 0):
+            back.click()
+            settle(page, f"Models {number * 70 + 1} to {number * 70 + 70}; more follow.")
+            assert arns(page) == seen[number]
+        expect(back).to_be_disabled()
+
+        page.go_back()
+        settle(page, "Models 71 to 140; more follow.")
+        assert arns(page) == seen[1]
+        page.reload()
+        settle(page, "Models 71 to 140; more follow.")
+        assert arns(page) == seen[1]
+
+    def test_what_a_model_says_is_never_markup(self, open_page: Open, emulator: Emulator) -> None:
+        model = {**next(iter(MODELS.values())).summary(), "modelName": "<img src=x onerror='document.title=1'>"}
+        model["modelStatus"] = '"><b id=planted>'
+        emulator.misbehave(body({"modelSummaries": [model]}))
+        page = open_page("/")
+        expect(page.locator(".name")).to_have_text(str(model["modelName"]))
+        expect(page.locator("#rows .status")).to_have_text('"><b id=planted>')
+        assert page.title() == "Custom models"
+        assert page.locator("#rows img, #planted").count() == 0
+
+    def test_members_that_bedrock_left_out(self, open_page: Open, emulator: Emulator) -> None:
+        model = next(iter(MODELS.values())).summary()
+        for name in ("customizationType", "ownerAccountId", "modelStatus"):
+            del model[name]
+        emulator.misbehave(body({"modelSummaries": [model]}))
+        page = open_page("/")
+        expect(page.locator("#rows .customization")).to_have_text(ABSENT)
+        expect(page.locator("#rows .owner")).to_have_text(ABSENT)
+
+
+class TestFilters:
+    def test_there_is_a_field_for_each_parameter_of_the_api(self, open_page: Open, api: Api) -> None:
+        page = open_page("/")
+        document = api.get(path="/v1/openapi.json").body
+        parameters = document["paths"]["/custom-models"]["get"]["parameters"]
+        names = [parameter["name"] for parameter in parameters]
+        fields = page.locator("#fields [name]")
+        assert [field.get_attribute("name") for field in fields.all()] == [name for name in names if name != "cursor"]
+        for parameter in parameters:
+            if choices := parameter["schema"].get("enum"):
+                assert page.locator(f"#{parameter['name']} option").all_inner_texts() == ["any", *choices]
+            if parameter["name"] != "cursor":
+                expect(page.locator(f"#{parameter['name']}-hint")).to_have_text(parameter["description"])
+
+    @pytest.mark.parametrize(
+        ("label", "value"),
+        [
+            ("Creation time before", "2026-09-15T00:00:00+02:00"),
+            ("Creation time after", "2026-09-15T00:00:00.5Z"),
+            ("Name contains", "churn"),
+            ("Base model ARN equals", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0:300k"),
+            ("Foundation model ARN equals", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0:300k"),
+            ("Max items", "7"),
+        ],
+    )
+    def test_what_is_written_is_asked(self, open_page: Open, api: Api, label: str, value: str) -> None:
+        page = open_page("/")
+        page.get_by_label(label).fill(value)
+        name = page.get_by_label(label).get_attribute("name") or ""
+        submit(page)
+        expected = api.get({"maxItems": "20", name: value}).arns
+        assert 0 < len(expected) <= 20
+        assert arns(page) == expected
+        assert parse_qs(urlsplit(page.url).query)[name] == [value]
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("isOwned", "false"), ("modelStatus", "Failed"), ("sortOrder", "Ascending"), ("sortBy", "CreationTime")],
+    )
+    def test_what_is_chosen_is_asked(
+        self, open_page: Open, api: Api, emulator: Emulator, name: str, value: str
+    ) -> None:
+        page = open_page("/")
+        page.locator(f"#{name}").select_option(value)
+        submit(page)
+        assert last_query(emulator)[name] == value
+        assert arns(page) == api.get({"maxItems": "20", name: value}).arns
+
+    def test_the_page_size_is_what_bedrock_is_asked_for(self, open_page: Open, emulator: Emulator) -> None:
+        page = open_page("/")
+        page.get_by_label("Page size", exact=True).fill("5")
+        submit(page)
+        assert [call["maxResults"] for call in emulator.calls[-4:]] == ["5"] * 4
+
+    def test_the_address_holds_them(self, open_page: Open) -> None:
+        page = open_page("/?nameContains=churn&isOwned=true&maxItems=5")
+        expect(page.get_by_label("Name contains")).to_have_value("churn")
+        expect(page.get_by_label("Is owned")).to_have_value("true")
+        assert len(arns(page)) == 5
+        assert all("churn" in MODELS[arn].name and MODELS[arn].owner == "123456789012" for arn in arns(page))
+
+        page.get_by_label("Name contains").fill("fraud")
+        submit(page)
+        expect(page.locator(".name").first).to_contain_text("fraud")
+        page.go_back()
+        expect(page.locator(".name").first).to_contain_text("churn")
+        expect(page.get_by_label("Name contains")).to_have_value("churn")
+
+    def test_another_filter_starts_from_the_first_page(self, open_page: Open, api: Api) -> None:
+        page = open_page("/?maxItems=10")
+        page.get_by_role("button", name="Next").click()
+        settle(page, "Models 11 to 20; more follow.")
+        page.get_by_label("Model status").select_option("Active")
+        submit(page)
+        settle(page, "Models 1 to 10; more follow.")
+        assert arns(page) == api.get("maxItems=10&modelStatus=Active").arns
+
+    def test_clear_asks_for_everything(self, open_page: Open, api: Api) -> None:
+        page = open_page("/?nameContains=churn&maxItems=5")
+        page.get_by_role("button", name="Clear").click()
+        settle(page, "Models 1 to 20; more follow.")
+        assert arns(page) == api.get("maxItems=20").arns
+        expect(page.get_by_label("Name contains")).to_have_value("")
+
+    def test_nothing_at_all_is_the_api_s_own_default(self, open_page: Open, api: Api) -> None:
+        page = open_page("/")
+        page.get_by_label("Max items").fill("")
+        submit(page)
+        settle(page, "Models 1 to 100; more follow.")
+        page.reload()
+        settle(page, "Models 1 to 100; more follow.")
+        assert arns(page) == api.get().arns
+
+    def test_sort_by_time(self, open_page: Open, api: Api) -> None:
+        page = open_page("/?maxItems=10")
+        header, button = page.get_by_role("columnheader", name="Created"), page.get_by_role("button", name="Created")
+        for order in ("Descending", "Ascending", "Descending"):
+            button.click()
+            expect(header).to_have_attribute("aria-sort", order.lower())
+            assert arns(page) == api.get(f"maxItems=10&sortBy=CreationTime&sortOrder={order}").arns
+
+    def test_base_models_that_were_seen_are_suggested(self, open_page: Open) -> None:
+        page = open_page("/?maxItems=10")
+        suggested = page.locator("#base-models option").evaluate_all("options => options.map(it => it.value)")
+        assert sorted(suggested) == sorted({MODELS[arn].base_arn for arn in arns(page)})
+
+
+class TestProblems:
+    def test_they_stand_beside_the_fields_that_they_name(self, open_page: Open, api: Api) -> None:
+        page = open_page("/")
+        page.get_by_label("Max items").fill("0")
+        page.get_by_label("Creation time after").fill("yesterday")
+        submit(page)
+        errors = api.get("maxItems=0&creationTimeAfter=yesterday").body["errors"]
+        assert len(errors) == 2
+        for error in errors:
+            field = page.locator(f"#{error['parameter']}")
+            expect(field).to_have_attribute("aria-invalid", "true")
+            said = re.compile(re.escape(f"{error['parameter']} {error['message']}"))
+            expect(field).to_have_accessible_description(said)
+            expect(page.get_by_text(said)).to_be_visible()
+        expect(page.get_by_role("alert")).to_contain_text("parameters are not valid")
+        expect(page.get_by_label("Creation time after")).to_be_focused()
+        assert page.locator("#rows").is_hidden()
+
+        page.get_by_label("Max items").fill("3")
+        page.get_by_label("Creation time after").fill("")
+        submit(page)
+        expect(page.locator("[aria-invalid]")).to_have_count(0)
+        expect(page.get_by_role("alert")).to_be_hidden()
+        assert len(arns(page)) == 3
+
+    def test_what_names_no_field_is_told_above(self, open_page: Open) -> None:
+        # An address that somebody typed: nothing in it is ignored.
+        page = open_page("/?namecontains=churn&isOwned=true&isOwned=false&modelStatus=active")
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text("namecontains is not a parameter of this API (did you mean nameContains?)")
+        expect(page.locator("#isOwned-error")).to_contain_text("isOwned must be given once")
+        expect(page.locator("#modelStatus-error")).to_contain_text("modelStatus must be")
+
+    def test_bedrock_throttles(self, open_page: Open, emulator: Emulator) -> None:
+        emulator.misbehave(always=throttle)
+        page = open_page("/")
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text("Bedrock is throttling")
+        expect(alert).to_contain_text(re.compile(r"Try again in \d+ seconds\."))
+        expect(alert).to_contain_text("upstream-throttled")
+        expect(page.locator("#answered")).to_contain_text("429")
+        assert page.locator("#rows").is_hidden()
+        emulator.misbehave()
+        page.get_by_role("button", name="Try again").click()
+        settle(page, "Models 1 to 20; more follow.")
+        expect(alert).to_be_hidden()
+
+    def test_a_problem_takes_an_older_table_away(self, open_page: Open, emulator: Emulator) -> None:
+        page = open_page("/")
+        emulator.misbehave(body({"modelSummaries": "many"}))
+        page.get_by_role("button", name="Next").click()
+        expect(page.get_by_role("alert")).to_contain_text("upstream-invalid")
+        expect(page.get_by_role("table")).to_be_hidden()
+        page.get_by_role("button", name="Back").click()
+        settle(page, "Models 1 to 20; more follow.")
+
+    def test_a_cursor_that_is_none(self, open_page: Open) -> None:
+        page = open_page("/?maxItems=5&cursor=nonsense")
+        expect(page.get_by_role("alert")).to_contain_text("The cursor is not valid")
+        expect(page.get_by_role("button", name="Try again")).to_be_hidden()
+        page.get_by_role("button", name="Start from the first page").click()
+        settle(page, "Models 1 to 5; more follow.")
+
+    def test_nothing_answers(self, context: BrowserContext, open_page: Open) -> None:
+        page = open_page("/")
+        context.set_offline(True)
+        page.get_by_role("button", name="Next").click()
+        expect(page.get_by_role("alert")).to_contain_text("The API does not answer")
+        expect(page.get_by_role("alert")).to_contain_text("make run")
+        context.set_offline(False)
+        page.get_by_role("button", name="Try again").click()
+        settle(page, "Models 21 to 40; more follow.")
+
+
+class TestEmpty:
+    def test_no_model_matches(self, open_page: Open) -> None:
+        page = open_page("/?nameContains=nothing-of-the-kind")
+        expect(page.get_by_role("heading", name="No models match")).to_be_visible()
+        expect(page.get_by_role("table")).to_be_hidden()
+        settle(page, "No models; the listing ends here.")
+
+    def test_an_account_without_models(self, open_page: Open, emulator: Emulator) -> None:
+        emulator.load([])
+        page = open_page("/?sortBy=CreationTime")
+        expect(page.get_by_role("heading", name="No custom models")).to_be_visible()
+
+    def test_an_empty_page_that_is_not_the_end(self, open_page: Open, emulator: Emulator) -> None:
+        # So many that the API itself gives up looking for the first model.
+        emulator.page_sizes = lambda _: 0
+        page = open_page("/?maxItems=5")
+        expect(page.get_by_role("heading", name="No models on this page")).to_be_visible()
+        settle(page, "No models; more follow.")
+        emulator.page_sizes = lambda asked: asked
+        page.get_by_role("button", name="Next").click()
+        settle(page, "Models 1 to 5; more follow.")
+
+
+class TestSlow:
+    def test_waiting_is_shown_and_can_be_ended(self, page: Page, emulator: Emulator) -> None:
+        page.clock.install()
+        page.goto("/")
+        settle(page, "Models 1 to 20; more follow.")
+        emulator.misbehave(hang(5))
+        page.get_by_role("button", name="Next").click()
+        page.clock.run_for(500)
+        settle(page, "Asking Bedrock …")
+        expect(page.get_by_role("table")).to_have_attribute("aria-busy", "true")
+        expect(page.locator("#progress")).to_be_visible()
+        expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+        page.clock.run_for(3_000)
+        expect(page.get_by_role("status").first).to_contain_text("Bedrock is slow")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("alert")).to_contain_text("You stopped waiting")
+        page.get_by_role("button", name="Try again").click()
+        settle(page, "Models 21 to 40; more follow.")
+        expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+
+    def test_the_answer_to_an_older_request_does_not_come_back(self, open_page: Open, emulator: Emulator) -> None:
+        page = open_page("/?maxItems=5")
+        emulator.misbehave(hang(1))
+        page.get_by_label("Name contains").fill("churn")
+        page.get_by_label("Name contains").press("Enter")
+        page.get_by_label("Name contains").fill("fraud")
+        submit(page)
+        expect(page.locator(".name").first).to_contain_text("fraud")
+        page.wait_for_timeout(1_500)
+        assert all("fraud" in name for name in page.locator("#rows .name").all_inner_texts())
+
+
+QUERY = "isOwned=true&nameContains=v2&maxItems=7&creationTimeBefore=2026-10-01T00:00:00%2B02:00"
+
+
+class TestRequest:
+    @pytest.fixture
+    def code(self, open_page: Open) -> Callable[[str], str]:
+        """The request of the second page, written in one of the three ways."""
+        page = open_page(f"/?{QUERY}")
+        page.get_by_role("button", name="Next").click()
+        settle(page, "Models 8 to 14; more follow.")
+
+        def code(name: str) -> str:
+            page.get_by_label(name, exact=True).check()
+            return page.locator("#code").inner_text()
+
+        return code
+
+    @pytest.fixture
+    def expected(self, api: Api) -> list[str]:
+        """The ARNs of that page."""
+        cursor = api.get(QUERY).body["nextCursor"]
+        return api.get(f"{QUERY}&cursor={cursor}").arns
+
+    def test_curl(self, code: Callable[[str], str], expected: list[str]) -> None:
+        if shutil.which("curl") is None:
+            pytest.skip("curl is not installed")
+        command = shlex.split(code("curl"))
+        assert command[0] == "curl"
+        done = subprocess.run([*command, "--silent", "--fail"], capture_output=True, text=True, check=True, timeout=30)
+        assert [model["modelArn"] for model in json.loads(done.stdout)["modelSummaries"]] == expected
+
+    def test_python(self, code: Callable[[str], str], expected: list[str]) -> None:
+        names: dict[str, Any] = {}
+        with redirect_stdout(StringIO()) as printed:
+            exec(code("Python"), names)  # noqa: S102
+        assert [model["modelArn"] for model in names["listing"]["modelSummaries"]] == expected
+        assert expected[0] in printed.getvalue()
+
+    def test_step_functions(self, code: Callable[[str], str], expected: list[str], api: Api) -> None:
+        machine = json.loads(code("Step Functions"))
+        state = machine["States"][machine["StartAt"]]
+        assert state["Resource"] == "arn:aws:states:::lambda:invoke"
+        payload = state["Parameters"]["Payload"]
+        assert (payload["isOwned"], payload["maxItems"]) == (True, 7)
+        assert [model["modelArn"] for model in api.invoke(payload)["modelSummaries"]] == expected
+
+    def test_it_can_be_copied(self, context: BrowserContext, open_page: Open) -> None:
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = open_page("/?maxItems=3")
+        page.get_by_role("button", name="Copy").click()
+        expect(page.get_by_text("Copied.")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == page.locator("#code").inner_text()
+
+    def test_its_request_id_is_that_of_the_log(
+        self, open_page: Open, lines: Callable[[], list[dict[str, Any]]]
+    ) -> None:
+        page = open_page("/?maxItems=0")
+        (request,) = [line for line in lines() if line.get("route") == "/v1/custom-models"]
+        expect(page.locator("#answered")).to_contain_text(request["request_id"])
+
+
+class TestForEverybody:
+    @pytest.mark.parametrize("colours", ["light", "dark"])
+    @pytest.mark.parametrize("path", ["/", "/?nameContains=nothing-of-the-kind", "/?maxItems=0&foo=1&nameContains=a+b"])
+    def test_axe_finds_nothing(self, open_page: Open, page: Page, path: str, colours: Any) -> None:
+        page.emulate_media(color_scheme=colours)
+        open_page(path)
+        found = Axe().run(page).response
+        assert found["passes"]
+        assert [(it["id"], [node["html"] for node in it["nodes"]]) for it in found["violations"]] == []
+
+    def test_colours_follow_the_system(self, open_page: Open, page: Page) -> None:
+        def ground() -> int:
+            rgb = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            return sum(map(int, re.findall(r"\d+", rgb)[:3]))
+
+        page.emulate_media(color_scheme="light")
+        open_page("/")
+        assert ground() > 600
+        page.emulate_media(color_scheme="dark")
+        assert ground() < 150
+
+    def test_the_keyboard_alone(self, open_page: Open) -> None:
+        page = open_page("/?maxItems=5")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the models")).to_be_focused()
+        reached: set[str] = set()
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            reached.add(page.evaluate("document.activeElement.id || document.activeElement.name || ''"))
+        assert reached >= {"nameContains", "isOwned", "maxItems", "next", "sort", "scroller", "copy"}
+
+        page.get_by_label("Name contains").focus()
+        page.keyboard.type("churn")
+        with page.expect_response("**/v1/custom-models?*nameContains=churn*"):
+            page.keyboard.press("Enter")
+        expect(page.locator(".name").first).to_contain_text("churn")
+        page.get_by_label("curl", exact=True).focus()
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#code")).to_contain_text("import json")
+
+    def test_focus_is_not_lost_at_the_end(self, open_page: Open) -> None:
+        page = open_page("/?maxItems=200")
+        page.get_by_role("button", name="Next").press("Enter")
+        settle(page, "Models 201 to 300; the listing ends here.")
+        expect(page.locator("main")).to_be_focused()
+
+    def test_a_narrow_screen(self, page: Page, open_page: Open) -> None:
+        page.set_viewport_size({"width": 390, "height": 800})
+        open_page("/")
+        expect(page.get_by_label("Name contains")).to_be_hidden()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.get_by_text("Filters, order and page size").click()
+        expect(page.get_by_label("Name contains")).to_be_visible()

@@ -1,0 +1,100 @@
+"""What ``make run`` serves beside the API, and to whom it answers."""
+
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from local.api_gateway import serve
+from local.pages import pages
+
+SOURCE = "Bedrock in <eu-west-1> & elsewhere"
+
+
+def handler(event: Any, _: Any) -> dict[str, Any]:
+    """Answer as the function: with the path that it was asked for."""
+    return {"statusCode": 404, "headers": {}, "body": event["path"]}
+
+
+@pytest.fixture
+def server() -> Iterator[HTTPConnection]:
+    with serve(handler, pages=pages(SOURCE)) as url:
+        connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+        yield connection
+        connection.close()
+
+
+def get(server: HTTPConnection, path: str, method: str = "GET", **headers: str) -> tuple[HTTPResponse, str]:
+    server.request(method, path, headers=headers)
+    response = server.getresponse()
+    return response, response.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "text/html; charset=utf-8"),
+        ("/?maxItems=5", "text/html; charset=utf-8"),
+        ("/docs", "text/html; charset=utf-8"),
+        ("/docs/docs.js", "text/javascript"),
+        ("/docs/swagger-ui.js", "text/javascript"),
+        ("/docs/swagger-ui.css", "text/css"),
+        ("/explorer/explorer.js", "text/javascript"),
+        ("/explorer/explorer.css", "text/css"),
+        ("/explorer/icon.svg", "image/svg+xml"),
+    ],
+)
+def test_a_page(server: HTTPConnection, path: str, kind: str) -> None:
+    response, text = get(server, path)
+    assert (response.status, response.headers["Content-Type"]) == (200, kind)
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert text
+    head, nothing = get(server, path, "HEAD")
+    assert (head.status, head.headers["Content-Length"], nothing) == (200, response.headers["Content-Length"], "")
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_a_page_loads_from_this_server_alone(server: HTTPConnection, path: str) -> None:
+    response, text = get(server, path)
+    policy = dict(rule.strip().split(" ", 1) for rule in response.headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert "http:" not in text
+    assert "https:" not in text
+
+
+def test_the_explorer_says_where_the_models_come_from(server: HTTPConnection) -> None:
+    assert "Bedrock in &lt;eu-west-1&gt; &amp; elsewhere" in get(server, "/")[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/"), ("DELETE", "/docs"), ("GET", "/docs/"), ("GET", "/v1/custom-models")],
+)
+def test_all_else_is_the_function_s(server: HTTPConnection, method: str, path: str) -> None:
+    response, text = get(server, path, method)
+    assert (response.status, text) == (404, path)
+
+
+def test_without_pages_there_are_none() -> None:
+    with serve(handler) as url:
+        connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+        assert get(connection, "/")[0].status == 404
+        connection.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9000", "LOCALHOST", "[::1]:8000"])
+def test_it_answers_to_its_own_names(server: HTTPConnection, host: str) -> None:
+    assert get(server, "/", Host=host)[0].status == 200
+    assert get(server, "/v1/custom-models", Host=host)[1] == "/v1/custom-models"
+
+
+@pytest.mark.parametrize("host", ["models.example", "127.0.0.1.example:8000", "localhost.example", "x@127.0.0.1", ""])
+@pytest.mark.parametrize("path", ["/", "/v1/custom-models"])
+def test_a_name_that_was_made_to_lead_here_gets_nothing(server: HTTPConnection, host: str, path: str) -> None:
+    # DNS rebinding: a page of that name in the user's browser would read what comes as its own.
+    response, text = get(server, path, Host=host)
+    assert response.status == 403
+    assert '"urn:problem-type:custom-models:forbidden"' in text
