@@ -122,9 +122,15 @@ function showListing({ modelSummaries: models, nextCursor }, asked) {
   suggestBaseModels(models);
   showEmpty(!models.length, asked, nextCursor);
   showPager(Boolean(nextCursor));
+  say(`${range(models.length)}; ${nextCursor ? "more follow" : "the listing ends here"}.`);
+}
+
+function range(count) {
   const { first } = state().pages[state().page];
-  const range = models.length ? `Models ${first + 1} to ${first + models.length}` : "No models";
-  say(nextCursor ? `${range}; more follow.` : `${range}; the listing ends here.`);
+  if (!count) return "No models";
+  // An address with a cursor starts nobody knows where.
+  if (new URLSearchParams(location.search).has("cursor")) return `${count} models`;
+  return `Models ${first + 1} to ${first + count}`;
 }
 
 function row(model) {

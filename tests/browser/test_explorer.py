@@ -95,6 +95,14 @@ class TestListing:
         settle(page, "Models 71 to 140; more follow.")
         assert arns(page) == seen[1]
 
+    def test_an_address_with_a_cursor(self, open_page: Open, api: Api) -> None:
+        first = api.get("maxItems=5").body
+        page = open_page(f"/?maxItems=5&cursor={first['nextCursor']}")
+        settle(page, "5 models; more follow.")
+        page.get_by_role("button", name="Next").click()
+        expect(page.get_by_role("button", name="Back")).to_be_enabled()
+        assert arns(page) == api.get("maxItems=15").arns[10:]
+
     def test_what_a_model_says_is_never_markup(self, open_page: Open, emulator: Emulator) -> None:
         model = {**next(iter(MODELS.values())).summary(), "modelName": "<img src=x onerror='document.title=1'>"}
         model["modelStatus"] = '"><b id=planted>'
@@ -198,6 +206,7 @@ class TestFilters:
         settle(page, "Models 1 to 20; more follow.")
         assert arns(page) == api.get("maxItems=20").arns
         expect(page.get_by_label("Name contains")).to_have_value("")
+        expect(page.get_by_label("Max items")).to_have_value("20")
 
     def test_nothing_at_all_is_the_api_s_own_default(self, open_page: Open, api: Api) -> None:
         page = open_page("/")
@@ -341,11 +350,13 @@ class TestSlow:
 
     def test_the_answer_to_an_older_request_does_not_come_back(self, open_page: Open, emulator: Emulator) -> None:
         page = open_page("/?maxItems=5")
-        emulator.misbehave(hang(1))
+        emulator.misbehave(hang(1), hang(1))
         page.get_by_label("Name contains").fill("churn")
         page.get_by_label("Name contains").press("Enter")
         page.get_by_label("Name contains").fill("fraud")
-        submit(page)
+        page.get_by_label("Name contains").press("Enter")
+        settle(page, "Asking Bedrock …")
+        expect(page.get_by_role("alert")).to_be_hidden()
         expect(page.locator(".name").first).to_contain_text("fraud")
         page.wait_for_timeout(1_500)
         assert all("fraud" in name for name in page.locator("#rows .name").all_inner_texts())
