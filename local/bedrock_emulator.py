@@ -225,7 +225,7 @@ class Emulator:
         if "foundationModelArnEquals" in given:
             tests.append(lambda model: model.foundation_arn == given["foundationModelArnEquals"])
         if "isOwned" in given:
-            tests.append(lambda model: (model.owner == self._account) == (given["isOwned"] == "true"))
+            tests.append(lambda model: (model.account == self._account) == (given["isOwned"] == "true"))
         if "modelStatus" in given:
             tests.append(lambda model: model.status == given["modelStatus"])
         return lambda model: all(test(model) for test in tests)

@@ -38,6 +38,11 @@ class Model:
     owner: str | None = None
     status: str | None = None
 
+    @property
+    def account(self) -> str:
+        """The account that owns it; where that is not said, the one in its ARN."""
+        return self.owner or self.arn.split(":")[4]
+
     def summary(self) -> dict[str, object]:
         """Return it as ListCustomModels does; what is None is left out."""
         members = {

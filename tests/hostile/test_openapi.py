@@ -47,6 +47,7 @@ def url(api: Api) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 def test_every_check_on_valid_and_invalid_requests(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

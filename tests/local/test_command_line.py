@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from local.bedrock_emulator import Emulator, serve
-from local.models import plausible_models
+from local.models import OTHER_ACCOUNT, plausible_models
 
 ROOT = Path(__file__).parents[2]
 NO_AWS_FILES = {
@@ -131,7 +131,7 @@ class Client:
 def test_help_tells_what_there_is(local: CommandLine) -> None:
     cases: list[Case] = [
         (["--help"], {}, ["serve", "invoke", "AWS_ENDPOINT_URL_BEDROCK"]),
-        (["serve", "--help"], {}, ["--port", "8000", "--bedrock {emulator,aws}"]),
+        (["serve", "--help"], {}, ["--port", "8000", "--bedrock {emulator,aws}", "--models FILE", "--count N"]),
     ]
     for result, told in local.run_all(cases):
         assert (result.returncode, result.stderr) == (0, "")
@@ -143,14 +143,23 @@ def test_arguments_that_it_does_not_understand(local: CommandLine) -> None:
         ([], {}, ["COMMAND"]),
         (["serve", "--port", "65536"], {}, ["0 to 65535, not '65536'"]),
         (["invoke", "{maxItems: 2}"], {}, ["argument event: is not JSON: "]),
+        (["invoke", "--count", "1000001", "{}"], {}, ["--count", "1 to 1000000, not '1000001'"]),
+        (["invoke", "--count", "0", "{}"], {}, ["--count", "not '0'"]),
+        (["invoke", "--models", "", "{}"], {}, ["--models", "must name a file"]),
+        (["invoke", "--models", "a", "--count", "1", "{}"], {}, ["--count", "not allowed with", "--models"]),
+        (["invoke", "--models", "a", "--account", "1", "{}"], {}, ["--account", "12 digits, not '1'"]),
+        (["serve", "--model", "a"], {}, ["unrecognized arguments: --model a"]),
     ]
     for result, told in local.run_all(cases):
-        assert (result.returncode, result.stdout) == (2, "")
-        assert result.stderr.startswith("usage: python -m local")
-        assert all(part in result.stderr.splitlines()[-1] for part in told), result
+        assert (result.returncode, result.stdout) == (2, ""), result
+        (line,) = result.stderr.splitlines()
+        assert line.startswith("custom-models: ")
+        assert all(part in line for part in told), result
 
 
-def test_what_stops_it_is_told_in_one_sentence(local: CommandLine, unused_port: int) -> None:
+def test_what_stops_it_is_told_in_one_sentence(local: CommandLine, unused_port: int, tmp_path: Path) -> None:
+    models = tmp_path / "models.json"
+    models.write_text('[{"modelName": "a"}]')
     nothing_there = [f"http://127.0.0.1:{unused_port}", f"127.0.0.1:{unused_port}"]
     with serve(Emulator([])) as url:
         cases: list[Case] = [
@@ -161,6 +170,15 @@ def test_what_stops_it_is_told_in_one_sentence(local: CommandLine, unused_port: 
                 {"AWS_ENDPOINT_URL_BEDROCK": url, "AWS_PROFILE": "none-such", **NO_AWS_FILES},
                 ["none-such"],
             ),
+            (["invoke", "--models", str(models), "{}"], {}, [f"{models}: .[0].modelArn is missing."]),
+            (["serve", "--models", f"{models}s"], {}, [f"{models}s cannot be read: No such file or directory."]),
+            (["invoke", "--bedrock", "aws", "--count", "5", "{}"], {}, ["COUNT= (--count) ", "BEDROCK=aws"]),
+            (
+                ["invoke", "--models", str(models), "{}"],
+                {"AWS_ENDPOINT_URL_BEDROCK": url},
+                ["MODELS= (--models) ", "AWS_ENDPOINT_URL_BEDROCK"],
+            ),
+            (["invoke", "--account", "111122223333", "{}"], {}, ["ACCOUNT= (--account)", "needs MODELS="]),
             (["invoke", "--bedrock", "aws", "{}"], {"AWS_REGION": "us-east-1", **NO_AWS_FILES}, ["no AWS credentials"]),
             (["serve", "--bedrock", "aws", "--port", "0"], {**CREDENTIALS, **NO_AWS_FILES}, ["AWS_REGION"]),
             *(
@@ -192,7 +210,7 @@ class TestServe:
                 while cursor := answers[-1].get("nextCursor"):
                     answers.append(client.get("/v1/custom-models", maxItems=70, cursor=cursor))
                 assert client.get("/v1/openapi.json")["openapi"] == "3.1.0"
-                assert client.get("/")["type"] == "urn:problem-type:custom-models:not-found"
+                assert client.get("/v1/models")["type"] == "urn:problem-type:custom-models:not-found"
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=2)
         assert process.returncode == 0
@@ -204,6 +222,20 @@ class TestServe:
         requests = [line for line in lines if line.get("message") == "request"]
         assert [line["outcome"] for line in requests] == ["ok"] * 6 + ["not-found"]
         assert [line["items"] for line in requests[:5]] == [70, 70, 70, 70, 20]
+
+    def test_models_of_ones_own(self, local: CommandLine, tmp_path: Path) -> None:
+        models = [model for model in plausible_models(40) if model.status == "Active"]
+        file = tmp_path / "it's mine.json"
+        file.write_text(json.dumps([model.summary() for model in models]))
+        own = sum(model.owner == OTHER_ACCOUNT for model in models)
+        options = ["--models", str(file), "--account", OTHER_ACCOUNT]
+        with local.serving(sys.executable, "-m", "local", "serve", "--port", "0", *options) as (process, url):
+            assert process.stderr is not None
+            told = process.stderr.readline()
+            assert f"  {file} ({len(models)} models, {own} owned by account {OTHER_ACCOUNT}) by the embedded" in told
+            with Client(url) as client:
+                assert client.get("/v1/custom-models") == {"modelSummaries": [model.summary() for model in models]}
+                assert len(client.get("/v1/custom-models", isOwned="true")["modelSummaries"]) == own
 
     def test_it_ends_with_what_started_it(self, local: CommandLine) -> None:
         # What make, an editor or a script leaves behind when it is killed.
@@ -255,6 +287,17 @@ class TestInvoke:
         arns = [model["modelArn"] for model in answer["modelSummaries"] + rest["modelSummaries"]]
         assert len(arns) == 300
         assert set(arns) == {model.arn for model in models}
+
+    def test_as_many_models_as_asked_for(self, local: CommandLine) -> None:
+        result = local.run("invoke", "--count", "7", "{}")
+        assert json.loads(result.stdout) == {"modelSummaries": [model.summary() for model in plausible_models(7)]}
+        assert not [line for line in result.stderr.splitlines() if not line.startswith("{")]
+
+    @pytest.mark.slow
+    def test_what_takes_long_is_told(self, local: CommandLine) -> None:
+        result = local.run("invoke", "--count", "500000", '{"maxItems": 1}')
+        assert result.stderr.startswith("Making up 500,000 models …\n")
+        assert len(json.loads(result.stdout)["modelSummaries"]) == 1
 
     def test_a_failure(self, local: CommandLine) -> None:
         result = local.run("invoke", '{"maxItems": "2", "page": 1}')

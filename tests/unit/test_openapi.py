@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from custom_models.adapters.http_api import problem
 from custom_models.adapters.http_api.openapi import document
@@ -41,6 +44,23 @@ def test_it_has_every_error() -> None:
         if error.__module__ == "custom_models.core.errors":
             assert f"`{problem.TYPE_PREFIX}{error.kind}`" in text
             assert str(problem.STATUS[error]) in LIST["responses"]
+
+
+def test_its_examples_are_as_its_schemas_say() -> None:
+    resource = DRAFT202012.create_resource(DOCUMENT)
+    registry: Registry[Any] = Registry().with_resource("urn:api", resource)
+    responses = [response for item in DOCUMENT["paths"].values() for response in item["get"]["responses"].items()]
+    examples: dict[str, Any] = {}
+    for status, response in responses:
+        for media in response.get("content", {}).values():
+            schema = media["schema"].get("$ref", "").replace("#", "urn:api#")
+            given = [example["value"] for example in media.get("examples", {}).values()]
+            for example in [*given, *([media["example"]] if "example" in media else [])]:
+                Draft202012Validator({"$ref": schema}, registry=registry).validate(example)
+                assert str(example.get("status", status)) == status or status == "default"
+                examples[example.get("type", "")] = example
+    assert set(examples) == {"", *(problem.TYPE_PREFIX + error.kind for error in problem.STATUS)}
+    assert examples[f"{problem.TYPE_PREFIX}not-found"]["status"] == 404
 
 
 def test_it_has_every_field_of_a_model() -> None:

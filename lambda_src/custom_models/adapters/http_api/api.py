@@ -22,6 +22,8 @@ Response: TypeAlias = dict[str, Any]
 MODELS = "/v1/custom-models"
 DOCUMENT = "/v1/openapi.json"
 
+NO_PARAMETERS = "The OpenAPI document takes no parameters."
+
 _METHODS = ("GET", "HEAD")
 _CACHE_CONTROL = "private, no-cache"
 _LONGEST_LINK = 8000
@@ -90,7 +92,7 @@ class HttpApi:
 
     def _get_document(self, parameters: Parameters, _: Record) -> Response:
         if parameters:
-            raise InvalidQuery(detail="The OpenAPI document takes no parameters.")
+            raise InvalidQuery(detail=NO_PARAMETERS)
         text = self._document()
         return _ok(text, {"ETag": _etag(text)})
 

@@ -7,10 +7,18 @@ import json
 import sys
 from collections import defaultdict
 
-from custom_models.adapters.http_api.problem import MEDIA_TYPE, STATUS, TYPE_PREFIX, MethodNotAllowed, NotFound
+from custom_models.adapters.http_api.api import NO_PARAMETERS
+from custom_models.adapters.http_api.problem import (
+    MEDIA_TYPE,
+    STATUS,
+    TYPE_PREFIX,
+    MethodNotAllowed,
+    NotFound,
+    problem,
+)
 from custom_models.core.errors import CustomModelsError, InvalidQuery
 from custom_models.core.page import ModelSummary
-from custom_models.core.query import PARAMETERS, Parameter
+from custom_models.core.query import PARAMETERS, Instant, Parameter, Query, Text
 
 _MODEL_DESCRIPTIONS = {
     "modelArn": "The ARN of the custom model.",
@@ -38,7 +46,9 @@ def _document() -> dict[str, object]:
             "summary": "An inventory of the custom models of Amazon Bedrock.",
             "description": (
                 "Bedrock's ListCustomModels over HTTPS: validated, and paged by a cursor. Following nextCursor to "
-                "its end gives every model once. Requests are signed with AWS Signature Version 4."
+                "its end gives every model once. A parameter that is unknown, repeated, empty or wrong is refused, "
+                "and every such one is named. HEAD works wherever GET does. Requests are signed with AWS Signature "
+                "Version 4; an X-Correlation-Id that is sent along is logged."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -82,9 +92,14 @@ def _list_operation() -> dict[str, object]:
         ),
         "parameters": [_parameter(parameter) for parameter in PARAMETERS],
         "responses": {
-            "200": _success("Models.", {"$ref": "#/components/schemas/Listing"}, {"Link": link, "ETag": _ETAG}),
+            "200": _success(
+                "Models.", {"$ref": "#/components/schemas/Listing"}, {"Link": link, "ETag": _ETAG}, _listing()
+            ),
             "304": _NOT_MODIFIED,
-            **_problems([error for error in STATUS if error not in (NotFound, MethodNotAllowed)]),
+            **_problems(
+                [error() for error in STATUS if error not in (InvalidQuery, NotFound, MethodNotAllowed)],
+                _invalid_query(),
+            ),
         },
     }
 
@@ -96,7 +111,7 @@ def _document_operation() -> dict[str, object]:
         "responses": {
             "200": _success("This document.", {"type": "object"}, {"ETag": _ETAG}),
             "304": _NOT_MODIFIED,
-            **_problems([InvalidQuery]),
+            **_problems([], InvalidQuery(detail=NO_PARAMETERS)),
         },
     }
 
@@ -108,6 +123,9 @@ _NOT_MODIFIED = {"description": "What If-None-Match names is still what there is
 
 def _parameter(parameter: Parameter) -> dict[str, object]:
     schema = parameter.kind.schema()
+    if isinstance(parameter.kind, Instant | Text) and "pattern" in schema:
+        # What the pattern means, in the words of the error message.
+        schema["description"] = parameter.kind.what
     if parameter.default is not None:
         schema["default"] = parameter.default
     return {
@@ -119,32 +137,62 @@ def _parameter(parameter: Parameter) -> dict[str, object]:
     }
 
 
-def _success(description: str, schema: object, headers: dict[str, object]) -> dict[str, object]:
+def _success(description: str, schema: object, headers: dict[str, object], example: object = None) -> dict[str, object]:
+    content = {"schema": schema} if example is None else {"schema": schema, "example": example}
     return {
         "description": description,
         "headers": {**_REQUEST_ID, **headers},
-        "content": {"application/json": {"schema": schema}},
+        "content": {"application/json": content},
     }
 
 
-def _problems(errors: list[type[CustomModelsError]]) -> dict[str, object]:
-    by_status: dict[int, list[type[CustomModelsError]]] = defaultdict(list)
-    for error in errors:
-        by_status[STATUS[error]].append(error)
+def _problems(errors: list[CustomModelsError], invalid_query: InvalidQuery) -> dict[str, object]:
+    by_status: dict[int, list[CustomModelsError]] = defaultdict(list)
+    for error in [invalid_query, *errors]:
+        by_status[STATUS[type(error)]].append(error)
     problems: dict[str, object] = {str(status): _problem(by_status[status]) for status in sorted(by_status)}
-    return {**problems, "default": _problem([])}
+    rest = _problem([NotFound(), MethodNotAllowed()])
+    rest["description"] = "Anything else, the gateway's own refusals (such as 403) among it."
+    return {**problems, "default": rest}
 
 
-def _problem(errors: list[type[CustomModelsError]]) -> dict[str, object]:
+def _problem(errors: list[CustomModelsError]) -> dict[str, object]:
     headers: dict[str, object] = dict(_REQUEST_ID)
     if any(error.retry_after is not None for error in errors):
         headers["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
     told = "; ".join(f"`{TYPE_PREFIX}{error.kind}`: {error.title}" for error in errors)
+    examples = {error.kind: {"summary": error.title, "value": problem(error, _EXAMPLE_ID)} for error in errors}
     return {
-        "description": f"{told}." if told else "Anything else, the gateway's own refusals (such as 403) among it.",
+        "description": f"{told}.",
         "headers": headers,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
     }
+
+
+_EXAMPLE_ID = "5f2c7a1e-9d4b-4c55-8a36-0b1d7e6f9c20"
+
+
+def _invalid_query() -> InvalidQuery:
+    try:
+        Query.from_text({"maxItems": ["0"], "namecontains": ["churn"]})
+    except InvalidQuery as error:
+        return error
+    raise AssertionError("that is no query")
+
+
+def _listing() -> dict[str, object]:
+    foundation = "amazon.nova-lite-v1:0:300k"
+    model: ModelSummary = {
+        "modelArn": f"arn:aws:bedrock:us-east-1:123456789012:custom-model/{foundation}/a1b2c3d4e5f6",
+        "modelName": "churn-emea-v7",
+        "creationTime": "2026-11-23T20:21:00.123Z",
+        "baseModelArn": f"arn:aws:bedrock:us-east-1::foundation-model/{foundation}",
+        "baseModelName": "amazon.nova-lite-v1",
+        "customizationType": "FINE_TUNING",
+        "ownerAccountId": "123456789012",
+        "modelStatus": "Active",
+    }
+    return {"modelSummaries": [model], "nextCursor": ".eJwVyk0KgCAQ…"}
 
 
 def _model_schema() -> dict[str, object]:
@@ -161,8 +209,13 @@ def _model_schema() -> dict[str, object]:
 def _listing_schema() -> dict[str, object]:
     return {
         "type": "object",
+        "description": "Some models, and where the next ones are.",
         "properties": {
-            "modelSummaries": {"type": "array", "items": {"$ref": "#/components/schemas/ModelSummary"}},
+            "modelSummaries": {
+                "type": "array",
+                "description": "In the order that was asked for.",
+                "items": {"$ref": "#/components/schemas/ModelSummary"},
+            },
             "nextCursor": {
                 "type": "string",
                 "description": (
@@ -177,7 +230,10 @@ def _listing_schema() -> dict[str, object]:
 def _problem_schema() -> dict[str, object]:
     entry = {
         "type": "object",
-        "properties": {"parameter": {"type": "string"}, "message": {"type": "string"}},
+        "properties": {
+            "parameter": {"type": "string", "description": "Its name."},
+            "message": {"type": "string", "description": "What it must be, or that there is none such."},
+        },
         "required": ["parameter", "message"],
     }
     return {
@@ -185,10 +241,10 @@ def _problem_schema() -> dict[str, object]:
         "description": "What went wrong and what to do about it (RFC 9457).",
         "properties": {
             "type": {"type": "string", "format": "uri", "description": f"{TYPE_PREFIX}KIND."},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
+            "title": {"type": "string", "description": "What went wrong; the same for all problems of a type."},
+            "status": {"type": "integer", "description": "The HTTP status."},
             "detail": {"type": "string", "description": "What to do about it."},
-            "requestId": {"type": "string"},
+            "requestId": {"type": "string", "description": "Names this request in the logs, as X-Request-Id does."},
             "errors": {"type": "array", "description": "Every parameter that is not valid.", "items": entry},
         },
         "required": ["type", "title", "status", "detail", "requestId"],
