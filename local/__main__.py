@@ -231,6 +231,9 @@ def _require_account(environment: MutableMapping[str, str]) -> str:
     import boto3
     from botocore.exceptions import BotoCoreError
 
+    # As the AWS CLI and the other SDKs have it; boto3 reads AWS_DEFAULT_REGION alone.
+    if region := environment.get("AWS_REGION"):
+        environment["AWS_DEFAULT_REGION"] = region
     try:
         session = boto3.Session()
         credentials, region = session.get_credentials(), session.region_name

@@ -164,8 +164,7 @@ class Deployment:
 
     def request(self, method: str, target: str, credentials: Credentials | None = OWNER) -> Answer:
         """Send a request, signed unless there are no credentials; ``target`` is a path below the API's URL."""
-        api = urlsplit(self.outputs["Url"])
-        url = f"{self.aws.url}/_aws/execute-api/{str(api.hostname).partition('.')[0]}{api.path.rstrip('/')}{target}"
+        url = f"{self.url}{target}"
         request = AWSRequest(method, url)
         if credentials is not None:
             SigV4Auth(credentials, "execute-api", REGION).add_auth(request)
@@ -180,6 +179,12 @@ class Deployment:
         named = function or {"FunctionName": self.outputs["FunctionAliasArn"]}
         answer = self.aws.client("lambda", credentials).invoke(**named, Payload=json.dumps(event).encode())
         return "FunctionError" not in answer, json.loads(answer["Payload"].read())
+
+    @property
+    def url(self) -> str:
+        """The API's, as ministack has it."""
+        api = urlsplit(self.outputs["Url"])
+        return f"{self.aws.url}/_aws/execute-api/{str(api.hostname).partition('.')[0]}{api.path.rstrip('/')}"
 
     @property
     def function_name(self) -> str:

@@ -5,6 +5,9 @@ Ref of a secret is a name and no ARN, the role's policy does not match and the k
 """
 
 import json
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +15,8 @@ import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from tests.e2e.aws import Deployment
+from examples.client import ApiError, custom_models
+from tests.e2e.aws import REGION, ROOT, Deployment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -76,6 +80,32 @@ def test_the_callers_policy_lets_read(guarded: Deployment, caller: Credentials, 
     assert guarded.request("HEAD", MODELS, caller).status == 200
     assert guarded.get("/v1/openapi.json", caller).status == 200
     assert guarded.request("POST", MODELS, caller).status == 403
+
+
+def test_the_examples_sign(
+    guarded: Deployment, caller: Credentials, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filters = {"nameContains": "churn-emea", "creationTimeAfter": "2020-01-01T00:00:00+01:00", "sortBy": "CreationTime"}
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", caller.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another secret")
+    with pytest.raises(ApiError, match="403 forbidden: The signature is not valid"):
+        list(custom_models(guarded.url))
+
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", caller.secret_key)
+    assert [found["modelArn"] for found in custom_models(guarded.url, **filters)] == [model]
+
+    if shutil.which("curl") is None or shutil.which("jq") is None:
+        pytest.skip("curl or jq is missing")
+    arguments = [f"{name}={value}" for name, value in filters.items()]
+    done = subprocess.run(
+        [str(ROOT / "examples" / "list.sh"), guarded.url, *arguments],
+        check=False,
+        text=True,
+        capture_output=True,
+        env={**os.environ, "AWS_REGION": REGION},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["modelArn"] == model
 
 
 def test_the_callers_policy_lets_invoke_the_alias_alone(guarded: Deployment, caller: Credentials, model: str) -> None:

@@ -223,6 +223,14 @@ class TestServe:
         assert [line["outcome"] for line in requests] == ["ok"] * 6 + ["not-found"]
         assert [line["items"] for line in requests[:5]] == [70, 70, 70, 70, 20]
 
+    def test_the_region_is_the_one_that_other_tools_of_aws_take(self, local: CommandLine) -> None:
+        # Nothing is asked of AWS before a client asks.
+        given = ["AWS_REGION=eu-west-3", "AWS_DEFAULT_REGION=eu-west-1", *map("=".join, CREDENTIALS.items())]
+        command = [sys.executable, "-m", "local", "serve", "--port", "0", "--bedrock", "aws"]
+        with local.serving("/usr/bin/env", *given, *command) as (process, _):
+            assert process.stderr is not None
+            assert "Bedrock in eu-west-3, with your credentials" in process.stderr.readline()
+
     def test_models_of_ones_own(self, local: CommandLine, tmp_path: Path) -> None:
         models = [model for model in plausible_models(40) if model.status == "Active"]
         file = tmp_path / "it's mine.json"

@@ -1,8 +1,6 @@
 """The built bundle, and functions made of it."""
 
-import importlib.util
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,12 +10,9 @@ import pytest
 
 from infra.bundling import bundle
 from tests.conftest import KEY
-from tests.runtime.runtime_api import Function
+from tests.runtime.runtime_api import Function, runtime_client_in
 
 Start: TypeAlias = Callable[..., Function]
-
-_RUNTIME_CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
-"""What Lambda brings along; of its own boto3 the function must need nothing."""
 
 
 @pytest.fixture(scope="session")
@@ -33,17 +28,7 @@ def runtime_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the runtime client alone."""
     if sys.platform != "linux":
         pytest.skip("awslambdaric is for Linux only")
-    folder = tmp_path_factory.mktemp("runtime-client")
-    for name in _RUNTIME_CLIENT:
-        spec = importlib.util.find_spec(name)
-        assert spec is not None
-        assert spec.origin is not None
-        origin = Path(spec.origin)
-        if spec.submodule_search_locations is None:
-            shutil.copy(origin, folder)
-        else:
-            shutil.copytree(origin.parent, folder / name)
-    return folder
+    return runtime_client_in(tmp_path_factory.mktemp("runtime-client"))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
+import importlib.util
 import json
 import math
 import os
@@ -18,9 +19,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+_RUNTIME_CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
+"""What Lambda brings along; of its own boto3 the function must need nothing."""
+
 _VERSION = "/2018-06-01/runtime"
 _PATIENCE = 60.0
 """Seconds after which a function that has not reported is taken for dead."""
+
+
+def runtime_client_in(folder: Path) -> Path:
+    """Put the runtime client, and nothing else, into a folder, made if need be, and return it."""
+    folder.mkdir(exist_ok=True)
+    for name in _RUNTIME_CLIENT:
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        origin = Path(spec.origin)
+        source = origin.parent if spec.submodule_search_locations is not None else origin
+        (folder / source.name).symlink_to(source)
+    return folder
 
 
 @dataclass(frozen=True)

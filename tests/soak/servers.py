@@ -1,6 +1,5 @@
 """The two ways to the function: the local server, and the built bundle in containers; each in processes of its own."""
 
-import importlib.util
 import itertools
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any, Protocol, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
 from local.api_gateway import proxy_event
-from tests.runtime.runtime_api import Function
+from tests.runtime.runtime_api import Function, runtime_client_in
 from tests.soak.upstream import ROOT
 
 Parameters: TypeAlias = Mapping[str, str | bool | int]
@@ -33,8 +32,7 @@ _ENVIRONMENT = {
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "CURSOR_KEY": "a key of the soak, which no one else has",
 }
-_RUNTIME_CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
-_GREETING = 4
+_GREETING = 5
 """Lines that the local server writes on standard error when it starts; none must follow."""
 
 
@@ -168,7 +166,7 @@ class Containers:
         """Start them before the Bedrock at this URL; what they need and write goes into the folder."""
         self._logs = [folder / f"{number}.log" for number in range(count)]
         environment = {**_ENVIRONMENT, "AWS_ENDPOINT_URL_BEDROCK": upstream}
-        client = _runtime_client(folder / "runtime-client")
+        client = runtime_client_in(folder / "runtime-client")
         self._functions = [Function(bundle, client, environment, log) for log in self._logs]
         self._idle: queue.SimpleQueue[Function] = queue.SimpleQueue()
         for function in self._functions:
@@ -204,15 +202,3 @@ class Containers:
     def close(self) -> None:
         for function in self._functions:
             function.close()
-
-
-def _runtime_client(folder: Path) -> Path:
-    folder.mkdir()
-    for name in _RUNTIME_CLIENT:
-        spec = importlib.util.find_spec(name)
-        assert spec is not None
-        assert spec.origin is not None
-        origin = Path(spec.origin)
-        source = origin.parent if spec.submodule_search_locations is not None else origin
-        (folder / source.name).symlink_to(source)
-    return folder

@@ -1,0 +1,96 @@
+"""A client of the Custom Models API, to copy: all models, signed, page by page.
+
+    python client.py https://ID.execute-api.us-east-1.amazonaws.com/dev/ nameContains=churn isOwned=true
+
+It signs with the credentials that boto3 finds, for the region in the URL, or else boto3's own. Where there
+are none it does not sign: `make run` needs no signature, and the deployed API refuses what has none.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from time import sleep
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError
+
+ATTEMPTS = 5
+TIMEOUT = 35  # seconds; the API answers within 29
+
+
+class ApiError(Exception):
+    """The API's refusal: its HTTP ``status``, and the ``kind`` of the problem, such as ``expired-cursor``."""
+
+    def __init__(self, status: int, content: bytes) -> None:
+        """Take the answer."""
+        try:
+            problem = dict(json.loads(content))
+        except (TypeError, ValueError):  # not of the API, but of something on the way to it
+            problem = {"detail": content[:200].decode(errors="replace")}
+        self.status, self.kind = status, str(problem.get("type", "")).rpartition(":")[2]
+        super().__init__(f"{status} {self.kind}: {problem.get('detail')} (request {problem.get('requestId')})")
+
+
+def custom_models(url: str, /, **filters: str | int | bool) -> Iterator[dict[str, str]]:
+    """Yield each custom model once; the filters are the API's parameters, and ``maxItems`` is the size of a page.
+
+    Raises:
+        ApiError: the API refused, or was busy five times in a row; the listing is not complete.
+    """
+    signer = _signer(url)
+    query = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in filters.items()}
+    while True:
+        page = _get(f"{url.rstrip('/')}/v1/custom-models", query, signer)
+        yield from page["modelSummaries"]
+        if "nextCursor" not in page:  # nothing else is the end: a page may be short, or empty
+            return
+        query["cursor"] = page["nextCursor"]
+
+
+def _signer(url: str) -> SigV4Auth | None:
+    session, in_url = boto3.Session(), re.search(r"\.execute-api\.([a-z0-9-]+)\.", url)
+    credentials, region = session.get_credentials(), in_url[1] if in_url else session.region_name
+    return SigV4Auth(credentials, "execute-api", region) if credentials and region else None
+
+
+def _get(url: str, query: dict[str, str], signer: SigV4Auth | None) -> Any:
+    for left in reversed(range(ATTEMPTS)):
+        request = AWSRequest("GET", url, params=query)
+        if signer:
+            signer.add_auth(request)
+        signed = request.prepare()
+        try:
+            with urlopen(Request(signed.url, headers=dict(signed.headers)), timeout=TIMEOUT) as answer:  # noqa: S310
+                return json.load(answer)
+        except HTTPError as error:
+            with error:
+                if error.code not in {429, 503} or not left:
+                    raise ApiError(error.code, error.read()) from None
+                sleep(int(error.headers.get("Retry-After", 1)))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def main() -> None:
+    """Print each model as a line of JSON."""
+    parser = argparse.ArgumentParser(description="List custom models; signed where there are AWS credentials.")
+    parser.add_argument("url", metavar="URL", help="the API's, such as http://127.0.0.1:8000")
+    parser.add_argument("filters", metavar="NAME=VALUE", nargs="*", help="such as nameContains=churn")
+    options = parser.parse_args()
+    filters = [text.partition("=")[::2] for text in options.filters]
+    if len(dict(filters)) < len(filters):
+        parser.error("a parameter was given twice")
+    try:
+        sys.stdout.writelines(f"{json.dumps(model)}\n" for model in custom_models(options.url, **dict(filters)))
+    except (ApiError, BotoCoreError, OSError) as error:
+        sys.exit(f"client: {error}")
+
+
+if __name__ == "__main__":
+    main()

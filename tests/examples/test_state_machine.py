@@ -1,0 +1,249 @@
+"""examples/state_machine.asl.json, run by an interpreter of the Amazon States Language before the real bundle.
+
+The interpreter is LocalStack's, as moto brings it along: it invokes through a real Lambda client, so that what
+``Retry`` and ``Catch`` match is what the function raised; it heeds the 256 KiB limit, and its behaviour was
+recorded on AWS. Three things that moto left out of it are put back here: a JSONata engine (in Python, of the same
+descent as the Java one that LocalStack runs), Step Functions' own function ``$parse``, and JSON bodies for S3.
+
+Others do not do: ministack 1.5.33 knows neither the limit nor putObject, and takes every exception of a Python
+function for Runtime.HandlerError; aws-local-stepfunctions 3.0.0 (npm) has neither JSONata nor lambda:invoke;
+aws-stepfunctions-toolkit 0.1.1 asks AWS to run each state.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+
+from custom_models.core.errors import ExpiredCursor, UpstreamThrottled
+from local.bedrock_emulator import Emulator, throttle, unavailable, unknown_operation
+from local.models import plausible_models
+from tests.examples.conftest import ARNS, MODELS
+from tests.examples.invoke_api import ALIAS, InvokeApi
+from tests.runtime.test_runtime import longest
+
+DEFINITION = Path(__file__).resolve().parents[2] / "examples" / "state_machine.asl.json"
+BUCKET = "inventory"
+BUSY = (throttle, throttle, throttle)
+"""What the function's own attempts do not get past."""
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How an execution ended, and what it put into the bucket: the models of each page by its key."""
+
+    output: dict[str, Any] | None
+    error: tuple[str, str] | None
+    pages: dict[str, list[Any]]
+
+    @property
+    def listing(self) -> list[list[str]]:
+        """The ARNs of each page under the prefix that the output names."""
+        assert self.output is not None, self.error
+        pages = [models for key, models in self.pages.items() if key.startswith(self.output["prefix"])]
+        return [[model["modelArn"] for model in models] for models in pages]
+
+
+class Machine:
+    """The state machine, with its bucket."""
+
+    def __init__(self, alias: str = ALIAS, bucket: str = BUCKET) -> None:
+        definition = DEFINITION.read_text().replace("${AliasArn}", alias).replace("${Bucket}", bucket)
+        role = "arn:aws:iam::123456789012:role/machine"
+        self._states: Any = boto3.client("stepfunctions")
+        self._s3 = boto3.client("s3")
+        self._s3.create_bucket(Bucket=BUCKET)
+        machine = self._states.create_state_machine(name="inventory", definition=definition, roleArn=role)
+        self._arn = machine["stateMachineArn"]
+
+    def run(self, event: Any) -> Execution:
+        execution = self._states.start_execution(stateMachineArn=self._arn, name="run", input=json.dumps(event))
+        while True:
+            state = self._states.describe_execution(executionArn=execution["executionArn"])
+            if state["status"] == "SUCCEEDED":
+                return Execution(json.loads(state["output"]), None, self._pages())
+            if state["status"] != "RUNNING":
+                return Execution(None, (state["error"], state["cause"]), self._pages())
+            time.sleep(0.02)
+
+    def _pages(self) -> dict[str, list[Any]]:
+        keys = [entry["Key"] for entry in self._s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+        objects = {key: self._s3.get_object(Bucket=BUCKET, Key=key) for key in keys}
+        return {key: json.load(object_["Body"])["modelSummaries"] for key, object_ in objects.items()}
+
+
+def evaluate(text: str) -> Any:
+    """Evaluate JSONata as Step Functions does."""
+    import jsonata  # type: ignore[import-untyped]
+
+    expression = jsonata.Jsonata(text)
+    expression.register_lambda("parse", json.loads)
+    return expression.evaluate(None)
+
+
+def body_as_json(params: dict[str, Any], **_: Any) -> None:
+    params["Body"] = json.dumps(params["Body"]).encode()
+
+
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the machine waited before attempts, which take none."""
+    from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+
+    seconds: list[float] = []
+    monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=seconds.append))
+    return seconds
+
+
+@pytest.fixture
+def aws(invoked: InvokeApi, monkeypatch: pytest.MonkeyPatch, waited: list[float]) -> Iterator[None]:
+    """An account, in this process but for the function."""
+    # Not where every collection of the tests would wait for it: it takes the better part of a second.
+    from moto import mock_aws
+    from moto.stepfunctions.parser.asl.jsonata import jsonata as engine
+
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.setattr(engine, "_eval_jsonata", evaluate)
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        # The interpreter's clients come from boto3's default session, which ends with the account.
+        boto3.setup_default_session()
+        session: Any = boto3.DEFAULT_SESSION
+        session.events.register("provide-client-params.s3.PutObject", body_as_json)
+        yield
+
+
+@pytest.fixture
+def machine(aws: None) -> Machine:
+    return Machine()
+
+
+class TestAll:
+    def test_each_model_once_and_in_order(self, machine: Machine) -> None:
+        execution = machine.run({})
+        prefix = "custom-models/run/1/"
+        assert execution.output == {"bucket": BUCKET, "prefix": prefix, "pages": 3, "models": 300}
+        assert list(execution.pages) == [f"{prefix}{number:05}.json" for number in (1, 2, 3)]
+        assert execution.listing == [ARNS[:100], ARNS[100:200], ARNS[200:]]
+        assert execution.pages[f"{prefix}00001.json"][0]["modelName"] == MODELS[0].name
+
+    def test_the_input_is_what_the_function_takes(self, machine: Machine, invoked: InvokeApi) -> None:
+        execution = machine.run({"nameContains": "churn", "maxItems": 10})
+        assert [*chain.from_iterable(execution.listing)] == [model.arn for model in MODELS if "churn" in model.name]
+        assert invoked.events[0] == {"nameContains": "churn", "maxItems": 10}
+        assert len(invoked.events) > 2
+        assert {tuple(event) for event in invoked.events[1:]} == {("maxItems", "nameContains", "cursor")}
+
+    @pytest.mark.parametrize("count", [0, 1])
+    def test_no_model_and_one_are_lists_too(self, machine: Machine, emulator: Emulator, count: int) -> None:
+        emulator.load(plausible_models(count))
+        execution = machine.run({})
+        assert execution.listing == [[model.arn for model in plausible_models(count)]]
+        assert execution.output is not None
+        assert execution.output["models"] == count
+
+    def test_an_empty_page_is_not_the_end(self, machine: Machine, emulator: Emulator) -> None:
+        emulator.page_sizes = lambda asked: 0 if len(emulator.calls) == 1 else asked
+        emulator.misbehave(None, *BUSY)
+        assert machine.run({}).listing == [[], ARNS[:100], ARNS[100:200], ARNS[200:]]
+
+    def test_a_page_of_the_longest_models_fits(self, machine: Machine, emulator: Emulator) -> None:
+        emulator.load([longest(number) for number in range(101)])
+        assert [len(page) for page in machine.run({}).listing] == [100, 1]
+
+
+class TestBusy:
+    def test_it_waits_and_goes_on_in_the_middle(
+        self, machine: Machine, emulator: Emulator, waited: list[float]
+    ) -> None:
+        emulator.misbehave(None, *BUSY, *BUSY, None, unavailable, unavailable, unavailable)
+        assert machine.run({}).listing == [ARNS[:100], ARNS[100:200], ARNS[200:]]
+        assert waited == [5, 10, 5]
+
+    def test_it_gives_up_with_the_functions_error(
+        self, machine: Machine, emulator: Emulator, waited: list[float]
+    ) -> None:
+        emulator.misbehave(None, always=throttle)
+        execution = machine.run({})
+        assert execution.error == ("UpstreamThrottled", UpstreamThrottled.advice)
+        assert waited == [5, 10, 20, 40]
+
+    def test_lambdas_own_trouble_is_waited_out(self, machine: Machine, invoked: InvokeApi, waited: list[float]) -> None:
+        names = {429: "TooManyRequestsException", 500: "ServiceException", 502: "AWSLambdaException"}
+        invoked.failures = [*names.items()]
+        assert machine.run({"maxItems": 150}).listing == [ARNS[:150], ARNS[150:]]
+        assert len(waited) == 3
+        assert all(wait <= most for wait, most in zip(waited, (1, 2, 4), strict=True))
+
+
+class TestExpired:
+    def test_it_starts_again_and_drops_what_there_was(self, machine: Machine, emulator: Emulator) -> None:
+        emulator.misbehave(None, None, unknown_operation)
+        execution = machine.run({})
+        prefix = "custom-models/run/2/"
+        assert execution.output == {"bucket": BUCKET, "prefix": prefix, "pages": 3, "models": 300}
+        assert execution.listing == [ARNS[:100], ARNS[100:200], ARNS[200:]]
+        assert len([key for key in execution.pages if not key.startswith(prefix)]) == 2
+
+    def test_not_for_ever(self, machine: Machine, emulator: Emulator) -> None:
+        emulator.misbehave(*[None, unknown_operation] * 3)
+        execution = machine.run({})
+        assert execution.error is not None
+        assert execution.error[0] == ExpiredCursor.__name__
+        assert "in three attempts" in execution.error[1]
+        assert len(emulator.calls) == 6
+
+
+class TestFailure:
+    def test_a_wrong_filter_is_named(self, machine: Machine, waited: list[float]) -> None:
+        execution = machine.run({"namecontains": 'ch"urn', "maxItems": 0})
+        assert execution.error is not None
+        assert execution.error[0] == "InvalidQuery"
+        assert execution.error[1].startswith("maxItems must be a whole number from 1 to 1000; namecontains ")
+        assert execution.error[1].endswith("(did you mean nameContains?).")
+        assert (execution.pages, waited) == ({}, [])
+
+    def test_an_input_that_is_no_object(self, machine: Machine, invoked: InvokeApi) -> None:
+        execution = machine.run(5)
+        assert execution.error is not None
+        # States.QueryEvaluationError on AWS; a Fail state must not say States.
+        assert execution.error[0] == "Runtime"
+        assert "Argument 1 of Object merge" in execution.error[1]
+        assert invoked.events == []
+
+    def test_no_such_function(self, aws: None) -> None:
+        execution = Machine(alias=ALIAS.replace("live", "dead")).run({})
+        assert execution.error is not None
+        assert execution.error[0] == "Lambda.ResourceNotFoundException"
+        assert "This is ResourceNotFoundException" in execution.error[1]
+
+    def test_no_such_bucket(self, aws: None, waited: list[float]) -> None:
+        execution = Machine(bucket="nowhere").run({})
+        assert execution.error is not None
+        # AWS writes S3.
+        assert execution.error[0].upper() == "S3.NOSUCHBUCKETEXCEPTION"
+        assert waited == [1, 2, 4, 8, 16]
+
+
+def test_its_form_is_that_of_the_language(tmp_path: Path) -> None:
+    properties = {
+        "RoleArn": "arn:aws:iam::123456789012:role/machine",
+        "Definition": json.loads(DEFINITION.read_text()),
+        "DefinitionSubstitutions": {"AliasArn": ALIAS, "Bucket": BUCKET},
+    }
+    template = tmp_path / "template.json"
+    resources = {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}
+    template.write_text(json.dumps({"Resources": resources}))
+    cfn_lint = str(Path(sys.executable).parent / "cfn-lint")
+    done = subprocess.run([cfn_lint, "--", str(template)], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
