@@ -220,9 +220,8 @@ class _RequestHandler(BaseHTTPRequestHandler):
         request_id = event["requestContext"]["requestId"]
         if size > _LONGEST_REQUEST:
             return _too_large(request_id)
-        if not all(_OWN_NAME.fullmatch(host) for host in self.headers.get_all("Host", [])):
-            # A web page elsewhere whose name is made to lead here would otherwise read what only this machine may.
-            detail = "This server answers to 127.0.0.1 and localhost alone."
+        if self._is_from_elsewhere():
+            detail = "This server answers to 127.0.0.1 and localhost alone, and to no page of another site."
             return gateway_response("forbidden", 403, "Forbidden", detail, request_id)
         if (page := self.server.pages.get(event["path"])) and self.command in ("GET", "HEAD"):
             return page
@@ -231,6 +230,16 @@ class _RequestHandler(BaseHTTPRequestHandler):
         except Exception:
             # What the function did not turn into an answer: API Gateway shows nothing of it.
             return gateway_response("gateway-error", 502, "Gateway error", "The function gave no answer.", request_id)
+
+    def _is_from_elsewhere(self) -> bool:
+        """Whether it is for a name that was made to lead here (DNS rebinding), or a page of another site sends it.
+
+        With one's own credentials behind this server, the first could read an account and the second use up its rate.
+        """
+        if not all(_OWN_NAME.fullmatch(host) for host in self.headers.get_all("Host", [])):
+            return True
+        is_link = self.headers.get("Sec-Fetch-Mode") == "navigate"
+        return self.headers.get("Sec-Fetch-Site") == "cross-site" and not is_link
 
     def _read_body(self) -> bytes:
         length = self.headers.get("Content-Length", "0")

@@ -5,12 +5,12 @@
 // is set as text and never as markup.
 
 const LISTING = "/v1/custom-models";
-const AT_FIRST = "?maxItems=20";
 const SLOW = 3_000; // milliseconds after which waiting is explained
 
 const element = (id) => document.getElementById(id);
-const wait = { controller: null, timer: 0 };
-let parameters = {}; // the OpenAPI document's, by name
+const wide = matchMedia("(min-width: 60rem)");
+const wait = { controller: null, timer: 0, focused: null };
+const parameters = new Map(); // the OpenAPI document's, by name
 
 // --- What is asked -----------------------------------------------------------------------------
 
@@ -28,7 +28,6 @@ function query() {
 /** Asks for the first page of something else. */
 function ask(search) {
   history.pushState(FIRST_PAGE, "", search || location.pathname);
-  fillForm();
   load();
 }
 
@@ -40,7 +39,9 @@ function restart() {
 
 function turn(by) {
   const { pages, page } = state();
+  if (!pages[page + by]) return; // pressed twice: where the next page starts is not known yet
   history.pushState({ pages, page: page + by }, "");
+  if (element("models").getBoundingClientRect().top < 0) element("models").scrollIntoView();
   load();
 }
 
@@ -59,6 +60,8 @@ async function load() {
   const controller = new AbortController();
   wait.controller = controller;
   const asked = query();
+  wait.focused = document.activeElement;
+  fillForm();
   showQuery(asked);
   startWaiting();
   let show;
@@ -69,7 +72,7 @@ async function load() {
     const time = Math.round(performance.now() - started);
     show = () => {
       const id = response.headers.get("X-Request-Id");
-      element("answered").textContent = `Answered ${response.status} in ${time} ms, request id ${id}`;
+      element("answered").textContent = `Answered ${response.status} in ${time} ms, request id ${id ?? "unknown"}`;
       if (response.ok) showListing(body, asked);
       else showProblem(body, response.headers.get("Retry-After"));
     };
@@ -78,13 +81,19 @@ async function load() {
   }
   // A later request may have taken over in the meantime.
   if (wait.controller !== controller) return;
-  stopWaiting();
-  show();
+  keepFocus(() => {
+    stopWaiting();
+    try {
+      show();
+    } catch {
+      showProblem(failure(new SyntaxError("members are missing")));
+    }
+  });
 }
 
 function failure(error) {
   if (error.name === "AbortError") return { title: "Stopped", detail: "You stopped waiting for the answer." };
-  if (error instanceof SyntaxError) return { title: "No answer of the API", detail: "What came is not JSON." };
+  if (error instanceof SyntaxError) return { title: "Not an answer of this API", detail: "Something else answered in its place." };
   return { title: "The API does not answer", detail: "Is make run still running?" };
 }
 
@@ -92,6 +101,8 @@ function startWaiting() {
   const started = Date.now();
   element("table").ariaBusy = "true";
   element("answered").textContent = "";
+  keepFocus(clearErrors);
+  say("");
   clearInterval(wait.timer);
   wait.timer = setInterval(() => {
     const slow = Date.now() - started > SLOW;
@@ -115,9 +126,8 @@ function say(text) {
 // --- What is answered --------------------------------------------------------------------------
 
 function showListing({ modelSummaries: models, nextCursor }, asked) {
-  remember(nextCursor, models.length);
-  clearErrors();
   element("rows").replaceChildren(...models.map(row));
+  remember(nextCursor, models.length);
   element("scroller").hidden = !models.length;
   suggestBaseModels(models);
   showEmpty(!models.length, asked, nextCursor);
@@ -129,8 +139,8 @@ function range(count) {
   const { first } = state().pages[state().page];
   if (!count) return "No models";
   // An address with a cursor starts nobody knows where.
-  if (new URLSearchParams(location.search).has("cursor")) return `${count} models`;
-  return `Models ${first + 1} to ${first + count}`;
+  if (new URLSearchParams(location.search).has("cursor")) return `Models: ${count}`;
+  return count === 1 ? `Model ${first + 1}` : `Models ${first + 1} to ${first + count}`;
 }
 
 function row(model) {
@@ -151,23 +161,31 @@ function row(model) {
 
 function showEmpty(empty, asked, nextCursor) {
   element("empty").hidden = !empty;
-  const filtered = [...asked.keys()].some((name) => !["maxItems", "pageSize", "sortBy", "sortOrder"].includes(name));
-  const [title, text] = nextCursor
-    ? ["No models on this page", "The listing goes on: Bedrock may give an empty page and still have more. See the next one."]
-    : filtered
-      ? ["No models match", "Take away a filter, or clear them all."]
-      : ["No custom models", "This account has none in this region."];
+  const [title, text] = whyEmpty(asked, nextCursor);
   element("empty").querySelector("h2").textContent = title;
   element("empty").querySelector("p").textContent = text;
 }
 
+function whyEmpty(asked, nextCursor) {
+  if (nextCursor) return ["No models on this page", "The listing goes on: an empty page may have one after it."];
+  if (asked.has("cursor")) return ["No more models", "The listing ended with the page before."];
+  const filters = [...asked.keys()].filter((name) => !["maxItems", "pageSize", "sortBy", "sortOrder"].includes(name));
+  if (filters.length) return ["No models match", "Take away a filter, or clear them all."];
+  return ["No custom models", "This account has none in this region."];
+}
+
 function showPager(more) {
-  const pressed = document.activeElement;
   element("back").disabled = state().page === 0;
   element("next").disabled = !more;
-  element("created").ariaSort = { Ascending: "ascending", Descending: "descending" }[fieldOf("sortOrder")?.value] ?? "none";
-  // Who pressed a button that is disabled now must not be thrown back to the top of the page.
-  if (pressed.disabled) element("models").focus({ preventScroll: true });
+  element("created").ariaSort = { Ascending: "ascending", Descending: "descending" }[query().get("sortOrder")] ?? "none";
+}
+
+/** Makes a change; who pressed a button that it disables or hides is not thrown back to the top of the page. */
+function keepFocus(change) {
+  const pressed = document.activeElement;
+  change();
+  const moved = ![pressed, document.body].includes(document.activeElement);
+  if (!moved && (pressed.disabled || !pressed.checkVisibility())) element("models").focus({ preventScroll: true });
 }
 
 function suggestBaseModels(models) {
@@ -179,7 +197,7 @@ function suggestBaseModels(models) {
 // --- Problems ----------------------------------------------------------------------------------
 
 function showProblem({ type, title, detail, errors = [], requestId }, retryAfter) {
-  clearErrors();
+  if (!title || !detail) throw new SyntaxError("not a problem of this API");
   element("scroller").hidden = element("empty").hidden = true;
   const elsewhere = errors.filter(({ parameter, message }) => !showError(parameter, message));
   const problem = element("problem");
@@ -187,15 +205,17 @@ function showProblem({ type, title, detail, errors = [], requestId }, retryAfter
   problem.querySelector(".detail").textContent = errors.length ? "" : detail + later(retryAfter);
   problem.querySelector("ul").replaceChildren(...elsewhere.map(({ parameter, message }) => item(`${parameter} ${message}`)));
   problem.querySelector(".small").textContent = [type, requestId && `request id ${requestId}`].filter(Boolean).join(" · ");
-  element("again").hidden = /cursor$/.test(type) || errors.length > 0;
-  element("restart").hidden = !/cursor/.test(type);
+  const ofCursor = /cursor/.test(type) || errors.some(({ parameter }) => parameter === "cursor");
+  element("again").hidden = ofCursor || errors.length > 0;
+  element("restart").hidden = !ofCursor;
   problem.hidden = false;
   say("");
   showPager(false);
-  document.querySelector("[aria-invalid=true]")?.focus();
+  // Not away from where somebody is writing by now.
+  if ([wait.focused, document.body].includes(document.activeElement)) document.querySelector("[aria-invalid=true]")?.focus();
 }
 
-const later = (seconds) => (seconds ? ` Try again in ${seconds} seconds.` : "");
+const later = (seconds) => (/^\d+$/.test(seconds) ? ` Try again in ${seconds} s.` : "");
 const item = (text) => Object.assign(document.createElement("li"), { textContent: text });
 
 /** Shows a message beside the field of a parameter; returns whether there is one. */
@@ -220,19 +240,23 @@ const fieldOf = (name) => element("form").elements.namedItem(name);
 
 /** Makes a field of each parameter that the API describes; the cursor is the pager's. */
 async function makeForm() {
-  const description = await (await fetch("/v1/openapi.json")).json();
-  const described = description.paths["/custom-models"].get.parameters.filter(({ name }) => name !== "cursor");
-  parameters = Object.fromEntries(described.map((parameter) => [parameter.name, parameter]));
-  element("fields").replaceChildren(...described.map(makeField));
+  const response = await fetch("/v1/openapi.json");
+  if (!response.ok) throw new SyntaxError("no description");
+  const description = await response.json();
+  for (const parameter of description.paths["/custom-models"].get.parameters) {
+    if (parameter.name !== "cursor") parameters.set(parameter.name, parameter);
+  }
+  element("fields").replaceChildren(...[...parameters.values()].map(makeField));
+  element("form").hidden = false;
 }
 
 function makeField({ name, description, schema }) {
   const made = element("field").content.cloneNode(true);
   const [label, error, hint] = made.querySelectorAll("label, .error, .hint");
   const choices = schema.type === "boolean" ? ["true", "false"] : schema.enum;
-  const control = choices ? makeSelect(choices) : makeInput(name, schema);
+  const control = choices ? makeSelect(name, choices) : makeInput(name, schema);
   control.name = control.id = label.htmlFor = name;
-  label.textContent = words(name);
+  label.textContent = LABELS[name] ?? words(name);
   hint.textContent = description;
   hint.id = `${name}-hint`;
   error.id = `${name}-error`;
@@ -241,15 +265,17 @@ function makeField({ name, description, schema }) {
   return made;
 }
 
+const LABELS = { maxItems: "Models per page", pageSize: "Models per call of Bedrock" };
+
 /** Returns a parameter's name as words: "Base model ARN equals". */
 function words(name) {
   const text = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace(" arn ", " ARN ");
   return text[0].toUpperCase() + text.slice(1);
 }
 
-function makeSelect(choices) {
+function makeSelect(name, choices) {
   const select = document.createElement("select");
-  select.append(new Option("any", ""), ...choices.map((choice) => new Option(choice)));
+  select.append(new Option(name.startsWith("sort") ? "default" : "any", ""), ...choices.map((choice) => new Option(choice)));
   return select;
 }
 
@@ -274,7 +300,12 @@ function suggestTimes() {
 
 function fillForm() {
   const asked = new URLSearchParams(location.search);
-  for (const name in parameters) fieldOf(name).value = asked.get(name) ?? "";
+  for (const name of parameters.keys()) {
+    const [field, value] = [fieldOf(name), asked.get(name) ?? ""];
+    field.value = value;
+    // What an address asks for and no choice has: it is shown, and so not lost with the next request.
+    if (field.options && field.value !== value) field.add(new Option(value, value, true, true));
+  }
 }
 
 function submit() {
@@ -283,9 +314,11 @@ function submit() {
 }
 
 function sort() {
-  fieldOf("sortBy").value = "CreationTime";
-  fieldOf("sortOrder").value = element("created").ariaSort === "descending" ? "Ascending" : "Descending";
-  submit();
+  const asked = new URLSearchParams(location.search);
+  asked.delete("cursor");
+  asked.set("sortBy", "CreationTime");
+  asked.set("sortOrder", asked.get("sortOrder") === "Descending" ? "Ascending" : "Descending");
+  ask(`?${asked}`);
 }
 
 // --- The request to copy -----------------------------------------------------------------------
@@ -309,7 +342,9 @@ const written = {
 };
 
 function stateMachine(asked) {
-  const payload = Object.fromEntries([...asked].map(([name, value]) => [name, typed(name, value)]));
+  // Without the cursor, which is signed with this machine's key; nor anything that an address made up.
+  const known = [...asked].filter(([name]) => parameters.has(name));
+  const payload = Object.fromEntries(known.map(([name, value]) => [name, typed(name, value)]));
   return {
     StartAt: "ListModels",
     States: {
@@ -327,7 +362,7 @@ function stateMachine(asked) {
 
 /** Returns a parameter's value with its JSON type, where it has the form of one. */
 function typed(name, value) {
-  const type = parameters[name]?.schema.type;
+  const { type } = parameters.get(name).schema;
   if (type === "integer" && /^\d+$/.test(value)) return Number(value);
   if (type === "boolean" && /^(true|false)$/.test(value)) return value === "true";
   return value;
@@ -353,29 +388,36 @@ async function copy() {
 
 function listen() {
   element("form").addEventListener("submit", (event) => (event.preventDefault(), submit()));
-  element("form").addEventListener("reset", () => setTimeout(ask, 0, AT_FIRST));
+  element("form").addEventListener("reset", () => setTimeout(ask, 0, ""));
   element("sort").addEventListener("click", sort);
   element("back").addEventListener("click", () => turn(-1));
   element("next").addEventListener("click", () => turn(1));
-  element("again").addEventListener("click", load);
+  element("again").addEventListener("click", begin);
   element("restart").addEventListener("click", restart);
   element("stop").addEventListener("click", () => wait.controller.abort());
   element("copy").addEventListener("click", copy);
   for (const radio of document.querySelectorAll("[name=as]")) radio.addEventListener("change", () => showQuery(query()));
-  addEventListener("popstate", () => (fillForm(), load()));
+  addEventListener("popstate", load);
+  // Not by the address, whose history is that of the pages.
+  element("skip").addEventListener("click", (event) => (event.preventDefault(), element("models").focus()));
+  // Where it is wide, nothing is there to open them by.
+  wide.addEventListener("change", () => (element("filters").open ||= wide.matches));
 }
 
 async function start() {
-  element("filters").open = matchMedia("(min-width: 60rem)").matches;
-  if (!location.search && !history.state) history.replaceState(FIRST_PAGE, "", AT_FIRST);
+  element("filters").open = wide.matches;
   suggestTimes();
   listen();
+  await begin();
+}
+
+/** Makes the form, unless that is done, and asks. */
+async function begin() {
   try {
-    await makeForm();
+    if (element("form").hidden) await makeForm();
   } catch (error) {
     return showProblem(failure(error));
   }
-  fillForm();
   await load();
 }
 

@@ -1,5 +1,6 @@
 """The explorer at ``/`` of ``make run``, used as people use it."""
 
+import ast
 import json
 import re
 import shlex
@@ -9,11 +10,11 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from io import StringIO
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from local.bedrock_emulator import Emulator, body, hang, throttle
 from local.models import plausible_models
@@ -28,7 +29,7 @@ MODELS = {model.arn: model for model in plausible_models(300)}
 
 
 def arns(page: Page) -> list[str]:
-    return page.locator("#rows th .arn").all_inner_texts()
+    return page.locator("#rows td.arn").all_inner_texts()
 
 
 def settle(page: Page, status: str) -> None:
@@ -95,10 +96,32 @@ class TestListing:
         settle(page, "Models 71 to 140; more follow.")
         assert arns(page) == seen[1]
 
+    def test_pressing_twice(self, open_page: Open, emulator: Emulator) -> None:
+        page = open_page("/?maxItems=20")
+        page.get_by_role("button", name="Next").dblclick()
+        settle(page, "Models 21 to 40; more follow.")
+        page.get_by_role("button", name="Back").dblclick()
+        settle(page, "Models 1 to 20; more follow.")
+        emulator.misbehave(hang(1))
+        page.get_by_role("button", name="Next").click()
+        page.get_by_role("button", name="Next").click()
+        settle(page, "Models 21 to 40; more follow.")
+        page.reload()
+        settle(page, "Models 21 to 40; more follow.")
+
+    def test_a_new_page_starts_at_its_top(self, open_page: Open) -> None:
+        page = open_page("/")
+        page.mouse.move(700, 500)
+        page.mouse.wheel(0, 2_000)
+        page.wait_for_function("scrollY > 1000")
+        page.get_by_role("button", name="Next").click()
+        settle(page, "Models 101 to 200; more follow.")
+        expect(page.locator(".name").first).to_be_in_viewport()
+
     def test_an_address_with_a_cursor(self, open_page: Open, api: Api) -> None:
         first = api.get("maxItems=5").body
         page = open_page(f"/?maxItems=5&cursor={first['nextCursor']}")
-        settle(page, "5 models; more follow.")
+        settle(page, "Models: 5; more follow.")
         page.get_by_role("button", name="Next").click()
         expect(page.get_by_role("button", name="Back")).to_be_enabled()
         assert arns(page) == api.get("maxItems=15").arns[10:]
@@ -133,7 +156,9 @@ class TestFilters:
         assert [field.get_attribute("name") for field in fields.all()] == [name for name in names if name != "cursor"]
         for parameter in parameters:
             if choices := parameter["schema"].get("enum"):
-                assert page.locator(f"#{parameter['name']} option").all_inner_texts() == ["any", *choices]
+                shown = page.locator(f"#{parameter['name']} option").all_inner_texts()
+                assert shown[0] in ("any", "default")
+                assert shown[1:] == choices
             if parameter["name"] != "cursor":
                 expect(page.locator(f"#{parameter['name']}-hint")).to_have_text(parameter["description"])
 
@@ -145,11 +170,11 @@ class TestFilters:
             ("Name contains", "churn"),
             ("Base model ARN equals", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0:300k"),
             ("Foundation model ARN equals", "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0:300k"),
-            ("Max items", "7"),
+            ("Models per page", "7"),
         ],
     )
     def test_what_is_written_is_asked(self, open_page: Open, api: Api, label: str, value: str) -> None:
-        page = open_page("/")
+        page = open_page("/?maxItems=20")
         page.get_by_label(label).fill(value)
         name = page.get_by_label(label).get_attribute("name") or ""
         submit(page)
@@ -165,15 +190,15 @@ class TestFilters:
     def test_what_is_chosen_is_asked(
         self, open_page: Open, api: Api, emulator: Emulator, name: str, value: str
     ) -> None:
-        page = open_page("/")
+        page = open_page("/?maxItems=20")
         page.locator(f"#{name}").select_option(value)
         submit(page)
         assert last_query(emulator)[name] == value
         assert arns(page) == api.get({"maxItems": "20", name: value}).arns
 
     def test_the_page_size_is_what_bedrock_is_asked_for(self, open_page: Open, emulator: Emulator) -> None:
-        page = open_page("/")
-        page.get_by_label("Page size", exact=True).fill("5")
+        page = open_page("/?maxItems=20")
+        page.get_by_label("Models per call of Bedrock").fill("5")
         submit(page)
         assert [call["maxResults"] for call in emulator.calls[-4:]] == ["5"] * 4
 
@@ -203,19 +228,29 @@ class TestFilters:
     def test_clear_asks_for_everything(self, open_page: Open, api: Api) -> None:
         page = open_page("/?nameContains=churn&maxItems=5")
         page.get_by_role("button", name="Clear").click()
-        settle(page, "Models 1 to 20; more follow.")
-        assert arns(page) == api.get("maxItems=20").arns
-        expect(page.get_by_label("Name contains")).to_have_value("")
-        expect(page.get_by_label("Max items")).to_have_value("20")
-
-    def test_nothing_at_all_is_the_api_s_own_default(self, open_page: Open, api: Api) -> None:
-        page = open_page("/")
-        page.get_by_label("Max items").fill("")
-        submit(page)
-        settle(page, "Models 1 to 100; more follow.")
-        page.reload()
         settle(page, "Models 1 to 100; more follow.")
         assert arns(page) == api.get().arns
+        expect(page.get_by_label("Name contains")).to_have_value("")
+        expect(page.get_by_label("Models per page")).to_have_value("")
+        page.reload()
+        settle(page, "Models 1 to 100; more follow.")
+
+    def test_the_form_shows_what_was_asked(self, open_page: Open) -> None:
+        page = open_page("/?maxItems=10&sortOrder=Descending")
+        page.get_by_label("Name contains").fill("fraud")
+        page.locator("#sortOrder").select_option("Ascending")
+        page.get_by_role("button", name="Next").click()
+        settle(page, "Models 11 to 20; more follow.")
+        expect(page.get_by_label("Name contains")).to_have_value("")
+        expect(page.locator("#sortOrder")).to_have_value("Descending")
+        expect(page.get_by_role("columnheader", name="Created")).to_have_attribute("aria-sort", "descending")
+
+    def test_a_choice_that_an_address_made_up_stays_in_the_request(self, open_page: Open) -> None:
+        page = open_page("/?modelStatus=active&maxItems=5")
+        expect(page.locator("#modelStatus")).to_have_value("active")
+        submit(page)
+        expect(page.locator("#modelStatus-error")).to_contain_text("modelStatus must be")
+        expect(page.get_by_role("table")).to_be_hidden()
 
     def test_sort_by_time(self, open_page: Open, api: Api) -> None:
         page = open_page("/?maxItems=10")
@@ -234,7 +269,7 @@ class TestFilters:
 class TestProblems:
     def test_they_stand_beside_the_fields_that_they_name(self, open_page: Open, api: Api) -> None:
         page = open_page("/")
-        page.get_by_label("Max items").fill("0")
+        page.get_by_label("Models per page").fill("0")
         page.get_by_label("Creation time after").fill("yesterday")
         submit(page)
         errors = api.get("maxItems=0&creationTimeAfter=yesterday").body["errors"]
@@ -249,7 +284,7 @@ class TestProblems:
         expect(page.get_by_label("Creation time after")).to_be_focused()
         assert page.locator("#rows").is_hidden()
 
-        page.get_by_label("Max items").fill("3")
+        page.get_by_label("Models per page").fill("3")
         page.get_by_label("Creation time after").fill("")
         submit(page)
         expect(page.locator("[aria-invalid]")).to_have_count(0)
@@ -266,10 +301,10 @@ class TestProblems:
 
     def test_bedrock_throttles(self, open_page: Open, emulator: Emulator) -> None:
         emulator.misbehave(always=throttle)
-        page = open_page("/")
+        page = open_page("/?maxItems=20")
         alert = page.get_by_role("alert")
         expect(alert).to_contain_text("Bedrock is throttling")
-        expect(alert).to_contain_text(re.compile(r"Try again in \d+ seconds\."))
+        expect(alert).to_contain_text(re.compile(r"Try again in \d+ s\."))
         expect(alert).to_contain_text("upstream-throttled")
         expect(page.locator("#answered")).to_contain_text("429")
         assert page.locator("#rows").is_hidden()
@@ -279,7 +314,7 @@ class TestProblems:
         expect(alert).to_be_hidden()
 
     def test_a_problem_takes_an_older_table_away(self, open_page: Open, emulator: Emulator) -> None:
-        page = open_page("/")
+        page = open_page("/?maxItems=20")
         emulator.misbehave(body({"modelSummaries": "many"}))
         page.get_by_role("button", name="Next").click()
         expect(page.get_by_role("alert")).to_contain_text("upstream-invalid")
@@ -287,15 +322,73 @@ class TestProblems:
         page.get_by_role("button", name="Back").click()
         settle(page, "Models 1 to 20; more follow.")
 
-    def test_a_cursor_that_is_none(self, open_page: Open) -> None:
-        page = open_page("/?maxItems=5&cursor=nonsense")
-        expect(page.get_by_role("alert")).to_contain_text("The cursor is not valid")
+    @pytest.mark.parametrize(
+        ("cursor", "told"), [("nonsense", "The cursor is not valid"), ("", "cursor must not be empty")]
+    )
+    def test_a_cursor_that_is_none(self, open_page: Open, cursor: str, told: str) -> None:
+        page = open_page(f"/?maxItems=5&cursor={cursor}")
+        expect(page.get_by_role("alert")).to_contain_text(told)
         expect(page.get_by_role("button", name="Try again")).to_be_hidden()
         page.get_by_role("button", name="Start from the first page").click()
         settle(page, "Models 1 to 5; more follow.")
 
-    def test_nothing_answers(self, context: BrowserContext, open_page: Open) -> None:
+    @pytest.mark.parametrize(
+        ("status", "content"),
+        [
+            (200, "<html>Please log in</html>"),
+            (200, "null"),
+            (200, "{}"),
+            (200, '{"modelSummaries": [{"modelName": "a"}]}'),
+            (502, "{}"),
+            (400, '{"title": "a", "detail": "b", "errors": null}'),
+        ],
+    )
+    def test_something_else_answers(self, open_page: Open, status: int, content: str) -> None:
+        page = open_page("/?maxItems=20")
+        page.route("**/v1/custom-models?*", lambda route: route.fulfill(status=status, body=content))
+        page.get_by_role("button", name="Next").click()
+        expect(page.get_by_role("alert")).to_contain_text("Not an answer of this API")
+        expect(page.get_by_role("table")).to_be_hidden()
+        page.unroute("**/v1/custom-models?*")
+        page.get_by_role("button", name="Try again").click()
+        settle(page, "Models 21 to 40; more follow.")
+
+    def test_the_description_does_not_come(self, page: Page) -> None:
+        page.route("**/v1/openapi.json", lambda route: route.fulfill(status=502, body="{}"))
+        page.goto("/?nameContains=churn")
+        expect(page.get_by_role("alert")).to_contain_text("Not an answer of this API")
+        expect(page.get_by_role("button", name="Show models")).to_be_hidden()
+        page.unroute("**/v1/openapi.json")
+        page.get_by_role("button", name="Try again").click()
+        expect(page.locator(".name").first).to_contain_text("churn")
+        expect(page.get_by_label("Name contains")).to_have_value("churn")
+
+    def test_no_answer_takes_the_focus_of_who_writes_by_now(self, open_page: Open) -> None:
         page = open_page("/")
+
+        def slowly(route: Route) -> None:
+            page.wait_for_timeout(500)
+            route.continue_()
+
+        page.route("**/v1/custom-models?*", slowly)
+        page.get_by_label("Models per page").fill("0")
+        page.get_by_label("Models per page").press("Enter")
+        page.get_by_label("Name contains").focus()
+        expect(page.locator("#maxItems")).to_have_attribute("aria-invalid", "true")
+        expect(page.get_by_label("Name contains")).to_be_focused()
+
+    def test_it_goes_with_the_next_request(self, open_page: Open, emulator: Emulator) -> None:
+        page = open_page("/?maxItems=0")
+        expect(page.locator("#maxItems")).to_have_attribute("aria-invalid", "true")
+        emulator.misbehave(hang(1))
+        page.get_by_label("Models per page").fill("5")
+        page.get_by_label("Models per page").press("Enter")
+        settle(page, "Asking Bedrock …")
+        expect(page.get_by_role("alert")).to_be_hidden()
+        expect(page.locator("[aria-invalid]")).to_have_count(0)
+
+    def test_nothing_answers(self, context: BrowserContext, open_page: Open) -> None:
+        page = open_page("/?maxItems=20")
         context.set_offline(True)
         page.get_by_role("button", name="Next").click()
         expect(page.get_by_role("alert")).to_contain_text("The API does not answer")
@@ -317,6 +410,13 @@ class TestEmpty:
         page = open_page("/?sortBy=CreationTime")
         expect(page.get_by_role("heading", name="No custom models")).to_be_visible()
 
+    def test_nothing_after_the_last_full_page(self, open_page: Open, emulator: Emulator) -> None:
+        page = open_page("/?nameContains=v1&maxItems=20")
+        emulator.load([])
+        emulator.misbehave(body({"modelSummaries": []}))
+        page.get_by_role("button", name="Next").click()
+        expect(page.get_by_role("heading", name="No more models")).to_be_visible()
+
     def test_an_empty_page_that_is_not_the_end(self, open_page: Open, emulator: Emulator) -> None:
         # So many that the API itself gives up looking for the first model.
         emulator.page_sizes = lambda _: 0
@@ -331,7 +431,7 @@ class TestEmpty:
 class TestSlow:
     def test_waiting_is_shown_and_can_be_ended(self, page: Page, emulator: Emulator) -> None:
         page.clock.install()
-        page.goto("/")
+        page.goto("/?maxItems=20")
         settle(page, "Models 1 to 20; more follow.")
         emulator.misbehave(hang(5))
         page.get_by_role("button", name="Next").click()
@@ -400,13 +500,30 @@ class TestRequest:
         assert [model["modelArn"] for model in names["listing"]["modelSummaries"]] == expected
         assert expected[0] in printed.getvalue()
 
-    def test_step_functions(self, code: Callable[[str], str], expected: list[str], api: Api) -> None:
+    def test_step_functions(self, code: Callable[[str], str], api: Api) -> None:
         machine = json.loads(code("Step Functions"))
         state = machine["States"][machine["StartAt"]]
         assert state["Resource"] == "arn:aws:states:::lambda:invoke"
         payload = state["Parameters"]["Payload"]
         assert (payload["isOwned"], payload["maxItems"]) == (True, 7)
-        assert [model["modelArn"] for model in api.invoke(payload)["modelSummaries"]] == expected
+        # The first page: the deployed function has another key.
+        assert api.invoke(payload)["modelSummaries"] == api.get(QUERY).body["modelSummaries"]
+
+    def test_nothing_that_an_address_made_up_gets_into_a_state_machine(self, open_page: Open) -> None:
+        page = open_page("/?x.$=$$.Execution&constructor=1&toString=2&isOwned=maybe")
+        page.get_by_label("Step Functions").check()
+        machine = json.loads(page.locator("#code").inner_text())
+        assert machine["States"]["ListModels"]["Parameters"]["Payload"] == {"isOwned": "maybe"}
+
+    @pytest.mark.parametrize("name", ["a'b", 'a"b\\', "$(id)`id`", "a\n; id", "a');import os#"])
+    def test_nor_does_it_run_in_a_shell_or_in_python(self, open_page: Open, name: str) -> None:
+        page = open_page(f"/?{urlencode({name: name, 'maxItems': 5})}")
+        command = shlex.split(page.locator("#code").inner_text())
+        assert command[0] == "curl"
+        assert parse_qs(urlsplit(command[1]).query) == {name: [name], "maxItems": ["5"]}
+        page.get_by_label("Python", exact=True).check()
+        (assigned,) = [it for it in ast.parse(page.locator("#code").inner_text()).body if isinstance(it, ast.Assign)]
+        assert ast.literal_eval(assigned.value) == [(name, name), ("maxItems", "5")]
 
     def test_it_can_be_copied(self, context: BrowserContext, open_page: Open) -> None:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -463,11 +580,39 @@ class TestForEverybody:
         page.keyboard.press("ArrowRight")
         expect(page.locator("#code")).to_contain_text("import json")
 
-    def test_focus_is_not_lost_at_the_end(self, open_page: Open) -> None:
+    def test_focus_is_not_lost(self, open_page: Open, emulator: Emulator) -> None:
         page = open_page("/?maxItems=200")
         page.get_by_role("button", name="Next").press("Enter")
         settle(page, "Models 201 to 300; the listing ends here.")
         expect(page.locator("main")).to_be_focused()
+
+        emulator.misbehave(body({"modelSummaries": "many"}))
+        page.get_by_role("button", name="Created").press("Enter")
+        expect(page.get_by_role("alert")).to_be_visible()
+        expect(page.locator("main")).to_be_focused()
+        page.get_by_role("button", name="Try again").press("Enter")
+        settle(page, "Models 1 to 200; more follow.")
+        expect(page.locator("main")).to_be_focused()
+
+    def test_a_listing_of_the_same_size_is_announced_too(self, open_page: Open) -> None:
+        page = open_page("/?maxItems=5")
+        page.evaluate("""() => {
+            window.said = [];
+            const note = () => said.push(document.getElementById("status").textContent);
+            new MutationObserver(note).observe(document.getElementById("status"), {childList: true});
+        }""")
+        page.get_by_label("Name contains").fill("churn")
+        submit(page)
+        assert page.evaluate("said").pop() == "Models 1 to 5; more follow."
+
+    def test_the_skip_link_keeps_the_page(self, open_page: Open) -> None:
+        page = open_page("/?maxItems=20")
+        page.get_by_role("button", name="Next").click()
+        settle(page, "Models 21 to 40; more follow.")
+        page.get_by_role("link", name="Skip to the models").press("Enter")
+        expect(page.locator("main")).to_be_focused()
+        settle(page, "Models 21 to 40; more follow.")
+        expect(page.get_by_role("button", name="Back")).to_be_enabled()
 
     def test_a_narrow_screen(self, page: Page, open_page: Open) -> None:
         page.set_viewport_size({"width": 390, "height": 800})
@@ -476,3 +621,12 @@ class TestForEverybody:
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.get_by_text("Filters, order and page size").click()
         expect(page.get_by_label("Name contains")).to_be_visible()
+        page.get_by_text("Filters, order and page size").click()
+        page.set_viewport_size({"width": 1280, "height": 800})
+        expect(page.get_by_label("Name contains")).to_be_visible()
+
+    def test_long_names_leave_room_for_the_rest(self, open_page: Open, emulator: Emulator) -> None:
+        model = {**next(iter(MODELS.values())).summary(), "modelName": "n" * 63, "modelStatus": "S" * 40}
+        emulator.misbehave(body({"modelSummaries": [model]}))
+        page = open_page("/")
+        expect(page.locator("#rows .owner")).to_be_in_viewport(ratio=1)

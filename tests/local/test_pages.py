@@ -98,3 +98,21 @@ def test_a_name_that_was_made_to_lead_here_gets_nothing(server: HTTPConnection, 
     response, text = get(server, path, Host=host)
     assert response.status == 403
     assert '"urn:problem-type:custom-models:forbidden"' in text
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "status"),
+    [
+        ("cross-site", "no-cors", 403),
+        ("cross-site", "cors", 403),
+        ("cross-site", "navigate", 200),
+        ("same-origin", "cors", 200),
+        ("none", "navigate", 200),
+    ],
+)
+def test_pages_of_other_sites_may_lead_here_and_no_more(
+    server: HTTPConnection, site: str, mode: str, status: int
+) -> None:
+    # Fetch metadata (W3C): browsers send it, and pages cannot change it.
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+    assert get(server, "/", **headers)[0].status == status
