@@ -1,5 +1,6 @@
 """``make screenshots``: the pictures of the explorer that the README shows, docs/explorer-light.png and -dark.png."""
 
+import socket
 import sys
 from pathlib import Path
 from typing import Literal
@@ -27,6 +28,10 @@ def main() -> int:
     if (chromium := find_chromium()) is None:
         print("No Chromium is installed.", file=sys.stderr)
         return 1
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", PORT)) == 0:
+            print(f"Port {PORT}, which the pictures show, is in use.", file=sys.stderr)
+            return 1
     with pytest.MonkeyPatch.context() as monkeypatch, serve_bedrock(Emulator(plausible_models(300))) as bedrock:
         seal_off(monkeypatch)
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", bedrock)
