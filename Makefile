@@ -10,6 +10,7 @@ EVENT ?= {"maxItems": 2}
 TAKES_run := PORT BEDROCK MODELS COUNT ACCOUNT
 TAKES_invoke := EVENT BEDROCK MODELS COUNT ACCOUNT
 TAKES_bench := ARGS
+TAKES_bootstrap := STAGE
 TAKES_synth := STAGE
 TAKES_diff := STAGE
 TAKES_deploy := STAGE
@@ -34,7 +35,7 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run invoke check test lint format soak faults bench openapi screenshots lock synth diff deploy destroy clean
+.PHONY: help run invoke check test lint format soak faults bench openapi screenshots lock bootstrap synth diff deploy destroy clean
 
 # `##@` heads a group, `##` describes a target, and `##:` one way to call it.
 
@@ -71,7 +72,7 @@ format: .venv/dev ## Format the code, and mend what the linter can
 	@$(BIN)/ruff format .
 
 ##@ Try it hard
-soak: .venv/dev ## Attack it and load it for many minutes, otherwise each time
+soak: .venv/dev ## Attack it and load it for many minutes, with other inputs each time
 	@echo "1 of 2: hostile clients, for minutes ..." >&2
 	@$(BIN)/pytest tests/hostile -n auto --dist loadfile --hypothesis-profile soak --timeout 3600
 	@echo "2 of 2: load, for minutes ..." >&2
@@ -105,8 +106,11 @@ lock: .venv/installer ## The requirements files, from pyproject.toml
 	@$(LOCK) --group peer-chalice-runtime --no-deps --output-file bench/peers/chalice/runtime.txt
 
 ##@ On AWS
+bootstrap: .venv/dev node_modules/.installed ## Prepare an account and region for deployments, once
+##: STAGE=dev                where this stage of cdk.json goes
 synth diff deploy destroy: .venv/dev node_modules/.installed ## Run that command of the CDK
 ##: STAGE=dev                for this stage of cdk.json
+bootstrap synth diff deploy destroy:
 	@echo "Running cdk $@ for the stage $$STAGE; this starts with some ten seconds of synthesis ..." >&2
 	@$(CDK) $@ -c stage="$$STAGE"
 
@@ -162,7 +166,7 @@ node_modules/.installed: package-lock.json .venv/dev
 	@touch $@
 
 .venv/dev: requirements-dev.txt .venv/function
-	@echo "Installing what the checks need, once: 700 MB ..." >&2
+	@echo "Installing what the checks need, once: 700 MB, a minute or two ..." >&2
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
 	@touch $@
 

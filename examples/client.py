@@ -2,12 +2,14 @@
 
     python client.py https://ID.execute-api.us-east-1.amazonaws.com/dev/ nameContains=churn isOwned=true
 
-It signs with the credentials that boto3 finds, for the region in the URL, or else boto3's own. Where there
-are none it does not sign: `make run` needs no signature, and the deployed API refuses what has none.
+It needs boto3 (`pip install boto3`), and signs with the credentials that boto3 finds, for the region in the URL, or
+else boto3's own. Where there are none it does not sign: `make run` needs no signature, and the deployed API refuses
+what has none.
 """
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -88,6 +90,8 @@ def main() -> None:
         parser.error("a parameter was given twice")
     try:
         sys.stdout.writelines(f"{json.dumps(model)}\n" for model in custom_models(options.url, **dict(filters)))
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ApiError, BotoCoreError, OSError) as error:
         sys.exit(f"client: {error}")
 

@@ -6,7 +6,11 @@
 # Signs where AWS_ACCESS_KEY_ID is in the environment, for AWS_REGION; `make run` needs no signature.
 set -euo pipefail
 
-url=${1:?usage: list.sh URL [NAME=VALUE ...]}
+if (($# == 0)); then
+  echo "usage: list.sh URL [NAME=VALUE ...]" >&2
+  exit 2
+fi
+url=$1
 shift
 cursor=
 

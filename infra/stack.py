@@ -36,7 +36,12 @@ class CustomModelsStack(Stack):
 
         CfnOutput(self, "Url", value=api.rest_api.url, description="The API; the listing is at v1/custom-models")
         CfnOutput(self, "FunctionAliasArn", value=function.alias.function_arn, description="To invoke directly")
-        CfnOutput(self, "CallersPolicyArn", value=callers.managed_policy_arn, description="Attach it to who may call")
+        CfnOutput(
+            self,
+            "CallersPolicyArn",
+            value=callers.managed_policy_arn,
+            description="Attach it to the roles that may call",
+        )
         CfnOutput(self, "CursorKeyArn", value=key.secret_arn, description="The secret to rotate")
 
 

@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what the emulator holds: the models of a JSON file, as `aws bedrock list-custom-models` prints them",
     )
     models.add_argument(
-        "--count", type=_count, metavar="N", help=f"or so many made-up models, 1 to {MOST} (default: {COUNT})"
+        "--count", type=_count, metavar="N", help=f"or so many made-up models, 0 to {MOST} (default: {COUNT})"
     )
     where.add_argument(
         "--account",
@@ -108,8 +108,8 @@ def _port(text: str) -> int:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or len(text) > len(str(MOST)) or not 1 <= int(text) <= MOST:
-        raise argparse.ArgumentTypeError(f"must be a number from 1 to {MOST}, not {text!r}")
+    if not text.isdecimal() or len(text) > len(str(MOST)) or int(text) > MOST:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {MOST}, not {text!r}")
     return int(text)
 
 
@@ -179,7 +179,7 @@ def _models(wish: _Wish) -> tuple[Sequence[Model], str]:
         with _told_if_long(f"Reading {wish.models} …"):
             models = read_models(wish.models)
         return models, wish.account or likely_account(models)
-    count = wish.count or COUNT
+    count = COUNT if wish.count is None else wish.count
     with _told_if_long(f"Making up {count:,} models …"):
         return plausible_models(count), ACCOUNT
 
@@ -275,7 +275,7 @@ def _serve(port: int, where: str) -> int:
         f"Custom Models API  {url}\n"
         f"Models come from   {where}\n"
         f"In a browser       {url}/ to explore, {url}/docs for the reference\n"
-        f"Try                curl '{url}/v1/custom-models?nameContains=churn&maxItems=5'\n"
+        f"Try                curl '{url}/v1/custom-models?maxItems=5'\n"
         "Log lines follow as CloudWatch would have them; Ctrl-C ends everything.",
         file=sys.stderr,
         flush=True,

@@ -199,11 +199,11 @@ function suggestBaseModels(models) {
 function showProblem({ type, title, detail, errors = [], requestId }, retryAfter) {
   if (!title || !detail) throw new SyntaxError("not a problem of this API");
   element("scroller").hidden = element("empty").hidden = true;
-  const elsewhere = errors.filter(({ parameter, message }) => !showError(parameter, message));
+  for (const { parameter, message } of errors) showError(parameter, message);
   const problem = element("problem");
   problem.querySelector("h2").textContent = title;
   problem.querySelector(".detail").textContent = errors.length ? "" : detail + later(retryAfter);
-  problem.querySelector("ul").replaceChildren(...elsewhere.map(({ parameter, message }) => item(`${parameter} ${message}`)));
+  problem.querySelector("ul").replaceChildren(...errors.map(({ parameter, message }) => item(`${parameter} ${message}`)));
   problem.querySelector(".small").textContent = [type, requestId && `request id ${requestId}`].filter(Boolean).join(" · ");
   const ofCursor = /cursor/.test(type) || errors.some(({ parameter }) => parameter === "cursor");
   element("again").hidden = ofCursor || errors.length > 0;
@@ -218,14 +218,13 @@ function showProblem({ type, title, detail, errors = [], requestId }, retryAfter
 const later = (seconds) => (/^\d+$/.test(seconds) ? ` Try again in ${seconds} s.` : "");
 const item = (text) => Object.assign(document.createElement("li"), { textContent: text });
 
-/** Shows a message beside the field of a parameter; returns whether there is one. */
+/** Shows a message beside the field of a parameter, if there is one. */
 function showError(name, message) {
   const field = fieldOf(name);
-  if (!field) return false;
+  if (!field) return;
   element(`${name}-error`).textContent = `${name} ${message}`;
   field.ariaInvalid = "true";
   element("filters").open = true;
-  return true;
 }
 
 function clearErrors() {

@@ -277,9 +277,10 @@ class TestProblems:
         for error in errors:
             field = page.locator(f"#{error['parameter']}")
             expect(field).to_have_attribute("aria-invalid", "true")
-            said = re.compile(re.escape(f"{error['parameter']} {error['message']}"))
-            expect(field).to_have_accessible_description(said)
-            expect(page.get_by_text(said)).to_be_visible()
+            said = f"{error['parameter']} {error['message']}"
+            expect(field).to_have_accessible_description(re.compile(re.escape(said)))
+            expect(page.locator(f"#{error['parameter']}-error")).to_have_text(said)
+            expect(page.get_by_role("alert")).to_contain_text(said)
         expect(page.get_by_role("alert")).to_contain_text("parameters are not valid")
         expect(page.get_by_label("Creation time after")).to_be_focused()
         assert page.locator("#rows").is_hidden()

@@ -166,6 +166,17 @@ class TestCommandLine:
         assert found == [model.arn for model in MODELS if "churn" in model.name]
 
     @pytest.mark.slow
+    def test_who_reads_it_may_stop(self, new_api: Callable[[], Api], serve: Serve) -> None:
+        command = [sys.executable, str(SCRIPT), serve(new_api().handler)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert json.loads(process.stdout.readline())["modelArn"] == ARNS[0]
+            process.stdout.close()
+            assert process.stderr.read() == ""
+        assert process.returncode == 0
+
+    @pytest.mark.slow
     def test_a_refusal(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
         done = run("URL", "maxItems")
         assert (done.returncode, done.stdout) == (1, "")

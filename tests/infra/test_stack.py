@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
@@ -217,6 +218,16 @@ class TestGatewayResponses:
         from custom_models.adapters.http_api.problem import TYPE_PREFIX
 
         assert api.PROBLEM_TYPE_PREFIX == TYPE_PREFIX
+
+    def test_they_are_documented(self) -> None:
+        from custom_models.adapters.http_api.openapi import document
+
+        kinds = {f"`{response.kind}`" for response in api.GATEWAY_RESPONSES} - {"`not-found`"}
+        listing = json.loads(document())["paths"]["/custom-models"]["get"]
+        assert set(re.findall("`[a-z-]+`", listing["responses"]["default"]["description"])) == kinds
+        readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+        rows = re.findall(r"^\| ([^|]*) \| \| [0-9x, ]+ \| API Gateway: ", readme, re.MULTILINE)
+        assert set(re.findall("`[a-z-]+`", " ".join(rows))) == kinds
 
 
 class TestWhatIsKept:

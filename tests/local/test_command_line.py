@@ -143,8 +143,8 @@ def test_arguments_that_it_does_not_understand(local: CommandLine) -> None:
         ([], {}, ["COMMAND"]),
         (["serve", "--port", "65536"], {}, ["0 to 65535, not '65536'"]),
         (["invoke", "{maxItems: 2}"], {}, ["argument event: is not JSON: "]),
-        (["invoke", "--count", "1000001", "{}"], {}, ["--count", "1 to 1000000, not '1000001'"]),
-        (["invoke", "--count", "0", "{}"], {}, ["--count", "not '0'"]),
+        (["invoke", "--count", "1000001", "{}"], {}, ["--count", "0 to 1000000, not '1000001'"]),
+        (["invoke", "--count", "-1", "{}"], {}, ["--count"]),
         (["invoke", "--models", "", "{}"], {}, ["--models", "must name a file"]),
         (["invoke", "--models", "a", "--count", "1", "{}"], {}, ["--count", "not allowed with", "--models"]),
         (["invoke", "--models", "a", "--account", "1", "{}"], {}, ["--account", "12 digits, not '1'"]),
@@ -296,9 +296,10 @@ class TestInvoke:
         assert len(arns) == 300
         assert set(arns) == {model.arn for model in models}
 
-    def test_as_many_models_as_asked_for(self, local: CommandLine) -> None:
-        result = local.run("invoke", "--count", "7", "{}")
-        assert json.loads(result.stdout) == {"modelSummaries": [model.summary() for model in plausible_models(7)]}
+    @pytest.mark.parametrize("count", [0, pytest.param(7, marks=pytest.mark.slow)])
+    def test_as_many_models_as_asked_for(self, local: CommandLine, count: int) -> None:
+        result = local.run("invoke", "--count", str(count), "{}")
+        assert json.loads(result.stdout) == {"modelSummaries": [model.summary() for model in plausible_models(count)]}
         assert not [line for line in result.stderr.splitlines() if not line.startswith("{")]
 
     @pytest.mark.slow

@@ -118,6 +118,13 @@ def _document_operation() -> dict[str, object]:
 
 _REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
 _ETAG = {"description": "Weak; only where there is no nextCursor.", "schema": {"type": "string"}}
+_GATEWAY = (
+    "`forbidden` (401, 403), `too-many-requests` (429, with Retry-After), `bad-request` (400), `request-too-large` "
+    "(413), `unsupported-media-type` (415), `refused` (any other 4xx), `gateway-timeout` (504, with Retry-After) and "
+    "`gateway-error` (any other 5xx), all of them types of problems like the others"
+)
+"""What infra/api.py sets it up to say; a test holds the two equal."""
+
 _NOT_MODIFIED = {"description": "What If-None-Match names is still what there is.", "headers": _REQUEST_ID}
 
 
@@ -152,7 +159,7 @@ def _problems(errors: list[CustomModelsError], invalid_query: InvalidQuery) -> d
         by_status[STATUS[type(error)]].append(error)
     problems: dict[str, object] = {str(status): _problem(by_status[status]) for status in sorted(by_status)}
     rest = _problem([NotFound(), MethodNotAllowed()])
-    rest["description"] = "Anything else, the gateway's own refusals (such as 403) among it."
+    rest["description"] = f"Anything else, the gateway's own among it: {_GATEWAY}."
     return {**problems, "default": rest}
 
 
