@@ -19,8 +19,11 @@ from tests.examples.conftest import ARNS, MODELS, Serve
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "list.sh"
 
 pytestmark = [
-    pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is missing")
-    for program in ("bash", "curl", "jq")
+    pytest.mark.slow,
+    *(
+        pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is missing")
+        for program in ("bash", "curl", "jq")
+    ),
 ]
 
 Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
@@ -113,7 +116,6 @@ def test_it_signs_where_there_are_credentials(new_api: Callable[[], Api], serve:
     assert "authorization" not in {name.lower() for name in events[-1][1]["headers"]}
 
 
-@pytest.mark.slow
 class TestBusy:
     def test_it_waits_as_told_and_goes_on_in_the_middle(
         self, new_api: Callable[[], Api], serve: Serve, run: Run, emulator: Emulator

@@ -10,6 +10,8 @@ from local.bedrock_emulator import Emulator
 from tests.conftest import Api
 from tests.hostile.faults import MODELS, REPORT, Case, attempt, cases
 
+pytestmark = pytest.mark.slow  # they wait for what does not come; tests/handler/test_upstream.py is the everyday part
+
 NEWEST_FIRST = [model.arn for model in sorted(MODELS, key=lambda it: (it.created, it.arn), reverse=True)]
 
 
