@@ -91,6 +91,7 @@ openapi: .venv/dev ## docs/openapi.json, and docs/api.md of it
 	@PYTHONPATH=lambda_src $(BIN)/python -m docs.api
 
 screenshots: .venv/dev ## docs/explorer-light.png and -dark.png; needs Chromium, and port 8000
+	@echo "Taking the pictures ..." >&2
 	@PYTHONPATH=lambda_src:. $(BIN)/python -m tests.browser.screenshots >/dev/null
 
 lock: .venv/installer ## The requirements files, from pyproject.toml

@@ -31,6 +31,12 @@ settings.register_profile(
 settings.register_profile("thorough", settings.get_profile("everyday"), max_examples=150)
 settings.load_profile("everyday")
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Take one more than there are processors: the tests wait for much, servers and timeouts among it."""
+    return (os.cpu_count() or 1) + 1
+
+
 NOWHERE = "http://127.0.0.1:9"
 """Port 9 is discard: nothing answers, so that a client which a test forgot cannot reach anything."""
 
