@@ -18,8 +18,11 @@ const FIRST_PAGE = { pages: [{ cursor: null, first: 0 }], page: 0 };
 
 const state = () => history.state ?? FIRST_PAGE;
 
+/** What the address asks, with a cursor of its own if it has one. */
+const address = () => new URLSearchParams(location.search);
+
 function query() {
-  const asked = new URLSearchParams(location.search);
+  const asked = address();
   const { cursor } = state().pages[state().page];
   if (cursor) asked.set("cursor", cursor);
   return asked;
@@ -31,9 +34,11 @@ function ask(search) {
   load();
 }
 
-function restart() {
-  const asked = new URLSearchParams(location.search);
+/** Asks for the first page of what the address asks, with other parameters where they are given. */
+function restart(changed = {}) {
+  const asked = address();
   asked.delete("cursor");
+  for (const [name, value] of Object.entries(changed)) asked.set(name, value);
   ask(`?${asked}`);
 }
 
@@ -139,7 +144,7 @@ function range(count) {
   const { first } = state().pages[state().page];
   if (!count) return "No models";
   // An address with a cursor starts nobody knows where.
-  if (new URLSearchParams(location.search).has("cursor")) return `Models: ${count}`;
+  if (address().has("cursor")) return `Models: ${count}`;
   return count === 1 ? `Model ${first + 1}` : `Models ${first + 1} to ${first + count}`;
 }
 
@@ -298,7 +303,7 @@ function suggestTimes() {
 }
 
 function fillForm() {
-  const asked = new URLSearchParams(location.search);
+  const asked = address();
   for (const name of parameters.keys()) {
     const [field, value] = [fieldOf(name), asked.get(name) ?? ""];
     field.value = value;
@@ -313,11 +318,8 @@ function submit() {
 }
 
 function sort() {
-  const asked = new URLSearchParams(location.search);
-  asked.delete("cursor");
-  asked.set("sortBy", "CreationTime");
-  asked.set("sortOrder", asked.get("sortOrder") === "Descending" ? "Ascending" : "Descending");
-  ask(`?${asked}`);
+  const order = address().get("sortOrder") === "Descending" ? "Ascending" : "Descending";
+  restart({ sortBy: "CreationTime", sortOrder: order });
 }
 
 // --- The request to copy -----------------------------------------------------------------------
@@ -392,7 +394,7 @@ function listen() {
   element("back").addEventListener("click", () => turn(-1));
   element("next").addEventListener("click", () => turn(1));
   element("again").addEventListener("click", begin);
-  element("restart").addEventListener("click", restart);
+  element("restart").addEventListener("click", () => restart());
   element("stop").addEventListener("click", () => wait.controller.abort());
   element("copy").addEventListener("click", copy);
   for (const radio of document.querySelectorAll("[name=as]")) radio.addEventListener("change", () => showQuery(query()));
