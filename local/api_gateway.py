@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -297,10 +297,14 @@ def create_server(handler: Handler, port: int, pages: Mapping[str, Response] | N
     return _Server(handler, port, pages or {})
 
 
-@contextmanager
-def serve(handler: Handler, port: int = 0, pages: Mapping[str, Response] | None = None) -> Iterator[str]:
+def serve(handler: Handler, port: int = 0, pages: Mapping[str, Response] | None = None) -> AbstractContextManager[str]:
     """Serve a handler from a thread, and yield the API's URL; see ``create_server``."""
-    server = create_server(handler, port, pages)
+    return serving(create_server(handler, port, pages))
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[str]:
+    """Let a server on 127.0.0.1 serve from a thread, yield its URL, and close it in the end."""
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

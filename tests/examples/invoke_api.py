@@ -6,12 +6,12 @@ https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 import json
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from local.api_gateway import serving
 from tests.runtime.runtime_api import Function
 
 ALIAS = "arn:aws:lambda:us-east-1:123456789012:function:custom-models:live"
@@ -84,13 +84,6 @@ def _id() -> str:
     return str(uuid.uuid4())
 
 
-@contextmanager
-def serve(api: InvokeApi) -> Iterator[str]:
+def serve(api: InvokeApi) -> AbstractContextManager[str]:
     """Serve it on 127.0.0.1, on a free port, and yield its URL."""
-    server = _Server(api)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    return serving(_Server(api))
