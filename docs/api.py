@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urljoin
 
-from custom_models.adapters.http_api.api import DOCUMENT
-from custom_models.adapters.http_api.openapi import document
+from custom_models.adapters.rest_api.api import DOCUMENT
+from custom_models.adapters.rest_api.openapi import document
 
 Node: TypeAlias = Mapping[str, Any]
 

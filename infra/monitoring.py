@@ -14,9 +14,9 @@ from cdk_monitoring_constructs import (
 )
 from constructs import Construct
 
-from infra.api import Api
 from infra.config import Config
 from infra.function import Function
+from infra.rest_api import Api
 
 # As the function has them; a test holds the two equal.
 NAMESPACE = "CustomModels"

@@ -3,10 +3,10 @@
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_iam, aws_secretsmanager
 from constructs import Construct
 
-from infra.api import Api
 from infra.config import Config
 from infra.function import Function
 from infra.monitoring import Monitoring
+from infra.rest_api import Api
 
 
 class CustomModelsStack(Stack):

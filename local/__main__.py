@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from emulators.models import ACCOUNT, REGION, Model, plausible_models
 from local.model_file import ModelFileError, likely_account, read_models
-from local.models import ACCOUNT, REGION, Model, plausible_models
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNT = 300
@@ -148,7 +148,7 @@ def _bedrock(which: str, wish: _Wish, environment: MutableMapping[str, str]) -> 
     else:
         models, account = _models(wish)
         # Imported here: botocore, which it stands on, takes a moment, and what is wrong is told before.
-        from local.bedrock_emulator import Emulator, serve
+        from emulators.bedrock import Emulator, serve
 
         # Whatever account the caller is signed in to has no business here.
         for name in [name for name in environment if name.startswith("AWS_")]:

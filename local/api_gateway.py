@@ -26,10 +26,10 @@ FUNCTION_TIMEOUT = 27.0
 """Seconds, as deployed: what the gateway's 29 leave after a cold start."""
 
 _ACCOUNT = "123456789012"
-_LONGEST_REQUEST = 10_240
+_MAX_REQUEST = 10_240
 """Bytes of request line and headers."""
 
-_LARGEST_BODY = 10 * 1024 * 1024
+_MAX_BODY = 10 * 1024 * 1024
 
 _OWN_NAME = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 
@@ -177,7 +177,7 @@ def http_response(answer: object) -> Response:
         if not (isinstance(value, str) and _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)):
             raise ValueError("not headers")
     content = base64.b64decode(body, validate=True) if answer.get("isBase64Encoded") else body.encode()
-    if len(content) > _LARGEST_BODY:
+    if len(content) > _MAX_BODY:
         raise ValueError("too large")
     return Response(status, pairs, content)
 
@@ -218,7 +218,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         size = len(self.raw_requestline) + sum(len(name) + len(value) + 4 for name, value in headers)
         event = proxy_event(self.command, self.path, headers, body, self.client_address[0])
         request_id = event["requestContext"]["requestId"]
-        if size > _LONGEST_REQUEST:
+        if size > _MAX_REQUEST:
             return _too_large(request_id)
         if self._is_from_elsewhere():
             detail = "This server answers to 127.0.0.1 and localhost alone, and to no page of another site."
@@ -246,7 +246,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         if (
             length.isdecimal()
             and len(length) < 12
-            and int(length) <= _LARGEST_BODY
+            and int(length) <= _MAX_BODY
             and "Transfer-Encoding" not in self.headers
         ):
             return self.rfile.read(int(length))

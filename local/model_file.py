@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local.models import ACCOUNT, Model
+from emulators.models import ACCOUNT, Model
 
 _MODELS = "modelSummaries"
 _NEXT = ("nextToken", "NextToken", "nextCursor")
@@ -25,8 +25,8 @@ _FOUNDATION_MODEL = re.compile(_ARN + r":foundation-model/[!-~]+")
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
-_LONGEST_ARN = 1011
-_LONGEST_TEXT = 2048
+_MAX_ARN = 1011
+_MAX_TEXT = 2048
 """The function takes no longer member for one of Bedrock's."""
 
 
@@ -110,15 +110,15 @@ def _members(place: str, summary: object) -> Mapping[str, str]:
 
 
 def _is_text(value: str) -> bool:
-    return value.isprintable() and 0 < len(value) <= _LONGEST_TEXT
+    return value.isprintable() and 0 < len(value) <= _MAX_TEXT
 
 
 def _is_custom_model(value: str) -> bool:
-    return len(value) <= _LONGEST_ARN and _CUSTOM_MODEL.fullmatch(value) is not None
+    return len(value) <= _MAX_ARN and _CUSTOM_MODEL.fullmatch(value) is not None
 
 
 def _is_model(value: str) -> bool:
-    return _is_custom_model(value) or (len(value) <= _LONGEST_ARN and _FOUNDATION_MODEL.fullmatch(value) is not None)
+    return _is_custom_model(value) or (len(value) <= _MAX_ARN and _FOUNDATION_MODEL.fullmatch(value) is not None)
 
 
 def _is_time(value: str) -> bool:

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from custom_models.bootstrap import build
+from emulators.bedrock import Emulator, serve
+from emulators.models import plausible_models
 from local.api_gateway import Context, Handler, proxy_event
-from local.bedrock_emulator import Emulator, serve
-from local.models import plausible_models
 
 # The machine's load decides how long an example takes, and no test may depend on that.
 settings.register_profile(

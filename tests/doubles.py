@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from custom_models.core.budget import Budget
-from custom_models.core.cursor import Cursors
-from custom_models.core.page import ModelSummary, Page
+from custom_models.core.cursor import CursorSigner
+from custom_models.core.models import ModelSummary, Page
 from custom_models.core.query import Filters
 
 KEY = "k" * 32
@@ -31,7 +31,7 @@ class MemorySource:
     count: int = 0
     shorten: Callable[[int], int] = lambda asked: asked
     script: Sequence[tuple[int, str | None] | Exception] = ()
-    longest_attempt: float = 1.0
+    max_attempt_seconds: float = 1.0
     asked: list[tuple[int, str | None]] = field(default_factory=list)
 
     def fetch(self, filters: Filters, page_size: int, token: str | None, budget: Budget) -> Page:
@@ -79,5 +79,5 @@ class Clock:
         return self.now
 
 
-def cursors(lifetime: float = 3600, clock: Clock | None = None) -> Cursors:
-    return Cursors(ChangingKeys([KEY]), lifetime, clock or Clock())
+def cursors(lifetime: float = 3600, clock: Clock | None = None) -> CursorSigner:
+    return CursorSigner(ChangingKeys([KEY]), lifetime, clock or Clock())

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from custom_models.core.cursor import SHORTEST_KEY
+from custom_models.core.cursor import MIN_KEY_LENGTH
 
-SHORTEST_LIFETIME, LONGEST_LIFETIME = 60, 7 * 24 * 3600
+MIN_LIFETIME, MAX_LIFETIME = 60, 7 * 24 * 3600
 
 
 class SettingsError(ValueError):
@@ -43,12 +43,12 @@ class Settings:
         key = environment.get("CURSOR_KEY") or None
         if (secret_id is None) == (key is None):
             raise SettingsError("Set either CURSOR_SECRET_ID (on AWS) or CURSOR_KEY (elsewhere), to sign cursors with.")
-        if key is not None and len(key) < SHORTEST_KEY:
-            raise SettingsError(f"CURSOR_KEY must have at least {SHORTEST_KEY} characters.")
+        if key is not None and len(key) < MIN_KEY_LENGTH:
+            raise SettingsError(f"CURSOR_KEY must have at least {MIN_KEY_LENGTH} characters.")
         lifetime = environment.get("CURSOR_LIFETIME_SECONDS", "86400")
-        if not (re.fullmatch("[0-9]{1,9}", lifetime) and SHORTEST_LIFETIME <= int(lifetime) <= LONGEST_LIFETIME):
+        if not (re.fullmatch("[0-9]{1,9}", lifetime) and MIN_LIFETIME <= int(lifetime) <= MAX_LIFETIME):
             raise SettingsError(
-                f"CURSOR_LIFETIME_SECONDS must be a whole number from {SHORTEST_LIFETIME} to {LONGEST_LIFETIME}."
+                f"CURSOR_LIFETIME_SECONDS must be a whole number from {MIN_LIFETIME} to {MAX_LIFETIME}."
             )
         service = environment.get("POWERTOOLS_SERVICE_NAME") or "custom-models"
         return cls(secret_id, key, service, int(lifetime))

@@ -16,8 +16,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from local.bedrock_emulator import Emulator, body, hang, throttle
-from local.models import plausible_models
+from emulators.bedrock import Emulator, body, hang, throttle
+from emulators.models import plausible_models
 from tests.browser.conftest import SOURCE
 from tests.conftest import Api
 

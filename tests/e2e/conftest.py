@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from local.bedrock_emulator import Emulator, serve
-from local.models import plausible_models
+from emulators.bedrock import Emulator, serve
+from emulators.models import plausible_models
 from tests.conftest import seal_off
 from tests.e2e.aws import ACCOUNT, APP, REGION, STACK, Aws, Deployment, cdk, ministack
 

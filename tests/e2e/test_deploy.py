@@ -12,10 +12,10 @@ from urllib.parse import urlencode, urljoin
 
 import pytest
 
-from custom_models.adapters.secret import GivenKey
-from custom_models.core.cursor import Cursors
+from custom_models.adapters.signing_keys import StaticKey
+from custom_models.core.cursor import CursorSigner
 from custom_models.core.errors import CursorMismatch, InvalidCursor
-from local.models import plausible_models
+from emulators.models import plausible_models
 from tests.conftest import Answer
 from tests.e2e.aws import APP, ROOT, STAGE, Deployment
 
@@ -146,7 +146,7 @@ def cursor(answer: Answer) -> str:
 
 def signed_with(key: str, text: str) -> bool:
     try:
-        Cursors(GivenKey(key), lifetime=1).read(text, "no listing's")
+        CursorSigner(StaticKey(key), lifetime=1).read(text, "no listing's")
     except CursorMismatch:
         return True
     except InvalidCursor:

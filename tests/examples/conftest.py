@@ -8,15 +8,15 @@ from typing import TypeAlias
 
 import pytest
 
+from emulators import lambda_invoke
+from emulators.bedrock import Emulator
+from emulators.lambda_invoke import InvokeApi
+from emulators.lambda_runtime import Function, runtime_client_in
+from emulators.models import plausible_models
 from infra.bundling import bundle
 from local import api_gateway
 from local.api_gateway import Handler
-from local.bedrock_emulator import Emulator
-from local.models import plausible_models
 from tests.conftest import KEY, Api, seal_off
-from tests.examples import invoke_api
-from tests.examples.invoke_api import InvokeApi
-from tests.runtime.runtime_api import Function, runtime_client_in
 
 Serve: TypeAlias = Callable[[Handler], str]
 
@@ -53,7 +53,7 @@ def _invoke_api(
     function = Function(folder / "bundle", client, environment, folder / "function.log")
     try:
         api = InvokeApi(function)
-        with invoke_api.serve(api) as url:
+        with lambda_invoke.serve(api) as url:
             yield api, url
     finally:
         function.close()

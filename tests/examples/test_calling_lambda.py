@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.bedrock_emulator import Emulator, throttle, unavailable, unknown_operation
+from emulators.bedrock import Emulator, throttle, unavailable, unknown_operation
+from emulators.lambda_invoke import ALIAS, InvokeApi
 from tests.examples.conftest import ARNS, MODELS
-from tests.examples.invoke_api import ALIAS, InvokeApi
 
 pytestmark = pytest.mark.slow
 

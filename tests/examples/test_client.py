@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from emulators.bedrock import Emulator, Fault, throttle, unavailable, unknown_operation
+from emulators.models import ACCOUNT
 from examples.client import ApiError, custom_models
 from local.api_gateway import Context, Handler
-from local.bedrock_emulator import Emulator, Fault, throttle, unavailable, unknown_operation
-from local.models import ACCOUNT
 from tests.conftest import Api
 from tests.examples.conftest import ARNS, MODELS, Serve
 

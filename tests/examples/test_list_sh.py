@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from emulators.bedrock import Emulator, throttle, unknown_operation
 from local.api_gateway import Context, Handler
-from local.bedrock_emulator import Emulator, throttle, unknown_operation
 from tests.conftest import Api
 from tests.examples.conftest import ARNS, MODELS, Serve
 

@@ -25,10 +25,10 @@ import boto3
 import pytest
 
 from custom_models.core.errors import ExpiredCursor, UpstreamThrottled
-from local.bedrock_emulator import Emulator, throttle, unavailable, unknown_operation
-from local.models import plausible_models
+from emulators.bedrock import Emulator, throttle, unavailable, unknown_operation
+from emulators.lambda_invoke import ALIAS, InvokeApi
+from emulators.models import plausible_models
 from tests.examples.conftest import ARNS, MODELS
-from tests.examples.invoke_api import ALIAS, InvokeApi
 from tests.runtime.test_runtime import longest
 
 DEFINITION = Path(__file__).resolve().parents[2] / "examples" / "state_machine.asl.json"

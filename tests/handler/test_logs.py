@@ -11,8 +11,8 @@ import pytest
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from custom_models.core import errors
+from emulators.bedrock import Answer, Emulator, deny, members, throttle
 from local.api_gateway import Context, proxy_event
-from local.bedrock_emulator import Answer, Emulator, deny, members, throttle
 from tests.conftest import KEY, Api
 
 Logged = Callable[[], dict[str, Any]]
@@ -142,7 +142,7 @@ class TestSecrets:
     def test_nothing_that_opens_anything_is_logged(
         self, new_api: Callable[[], Api], emulator: Emulator, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """Cursors, tokens, keys and headers, on every path that they may take."""
+        """CursorSigner, tokens, keys and headers, on every path that they may take."""
         api = new_api()
         cursor = api.get("maxItems=5").body["nextCursor"]
         token = "token-of-bedrock"

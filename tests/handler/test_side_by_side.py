@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local.bedrock_emulator import Answer, Emulator, Parameters
-from local.models import plausible_models
+from emulators.bedrock import Answer, Emulator, Parameters
+from emulators.models import plausible_models
 from tests.conftest import Api
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from custom_models.adapters import bedrock
 from custom_models.bootstrap import build
 from custom_models.core import errors
-from local.bedrock_emulator import (
+from emulators.bedrock import (
     Answer,
     Emulator,
     Fault,
@@ -33,7 +33,7 @@ from local.bedrock_emulator import (
     unavailable,
     unknown_operation,
 )
-from local.models import plausible_models
+from emulators.models import plausible_models
 from tests.conftest import KEY, NOWHERE, Api, seal_off
 
 ARNS = [m.arn for m in sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)]
@@ -45,7 +45,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timeouts of a fraction of a second, so that tests of them do not take minutes."""
     monkeypatch.setattr(bedrock, "CONNECT_TIMEOUT", 0.1)
     monkeypatch.setattr(bedrock, "READ_TIMEOUT", 0.2)
-    monkeypatch.setattr(bedrock, "LONGEST_BACKOFF", 0.5)
+    monkeypatch.setattr(bedrock, "MAX_BACKOFF", 0.5)
 
 
 def kind_of(api: Api, event: Any = None) -> str:
@@ -224,12 +224,12 @@ def parsing_api(_emulator: tuple[Emulator, str]) -> Iterator[Api]:
         seal_off(monkeypatch)
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", _emulator[1])
         monkeypatch.setenv("CURSOR_KEY", KEY)
-        read_listing = bedrock._read_listing
+        read_listing = bedrock._on_before_parse
 
         def note_status(*, response_dict: dict[str, Any], **_: object) -> None:
             read_listing(response_dict=response_dict)
 
-        monkeypatch.setattr(bedrock, "_read_listing", note_status)
+        monkeypatch.setattr(bedrock, "_on_before_parse", note_status)
         yield Api(build())
 
 
@@ -409,7 +409,7 @@ class TestTime:
         attempt = bedrock.CONNECT_TIMEOUT + bedrock.READ_TIMEOUT
         budget = FUNCTION_TIMEOUT - RESERVE
         assert FUNCTION_TIMEOUT <= 29 - 2
-        assert budget >= 2 * attempt + bedrock.LONGEST_BACKOFF, "there must be room for one retry of the first call"
+        assert budget >= 2 * attempt + bedrock.MAX_BACKOFF, "there must be room for one retry of the first call"
 
     @pytest.mark.slow
     def test_a_hang_ends_before_the_gateway_gives_up(self, new_api: Callable[[], Api], emulator: Emulator) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.bedrock_emulator import Emulator
-from local.models import plausible_models
+from emulators.bedrock import Emulator
+from emulators.models import plausible_models
 from tests.conftest import Answer, Api
 
 sizes = st.integers(1, 30)

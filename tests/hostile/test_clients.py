@@ -1,4 +1,4 @@
-"""Whole events that API Gateway would never make, and direct ones that nobody would send."""
+"""Integer events that API Gateway would never make, and direct ones that nobody would send."""
 
 import copy
 import json
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from custom_models.core import errors
 from custom_models.core.query import PARAMETERS
+from emulators.bedrock import Emulator
 from local.api_gateway import proxy_event
-from local.bedrock_emulator import Emulator
 from tests.conftest import Api
 from tests.hostile.contract import Attack
 

@@ -1,4 +1,4 @@
-"""Cursors that are not ours, or no more, or of something else: refused, and Bedrock never hears of them."""
+"""CursorSigner that are not ours, or no more, or of something else: refused, and Bedrock never hears of them."""
 
 import base64
 import hashlib
@@ -16,12 +16,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from itsdangerous import Serializer, Signer, URLSafeSerializer, URLSafeTimedSerializer
 
-from custom_models.adapters.secret import GivenKey
+from custom_models.adapters.signing_keys import StaticKey
 from custom_models.core import errors
-from custom_models.core.cursor import Cursors, Position
+from custom_models.core.cursor import CursorSigner, Position
 from custom_models.core.query import Query
+from emulators.bedrock import Emulator, members
 from local.api_gateway import proxy_event
-from local.bedrock_emulator import Emulator, members
 from tests.conftest import KEY, Api
 from tests.hostile.contract import Attack
 
@@ -186,7 +186,7 @@ class TestForged:
         require_refused(self.forge(payload))
 
     def test_after_its_time_with_a_later_one_written_over_it(self, require_refused: RequireRefused) -> None:
-        expired = Cursors(GivenKey(KEY), -1).write(Position.start("token"), NO_FILTERS)
+        expired = CursorSigner(StaticKey(KEY), -1).write(Position.start("token"), NO_FILTERS)
         require_refused(expired, "expired-cursor")
         payload = payload_of(expired)
         longer = self.forge([payload[0], payload[1] + 10**6, *payload[2:]], secret_key=FOREIGN)
@@ -196,7 +196,7 @@ class TestForged:
 
 class TestOutOfPlace:
     def test_of_another_stage(self, require_refused: RequireRefused) -> None:
-        require_refused(Cursors(GivenKey(FOREIGN), 3600).write(Position.start("token"), NO_FILTERS))
+        require_refused(CursorSigner(StaticKey(FOREIGN), 3600).write(Position.start("token"), NO_FILTERS))
 
     @pytest.mark.parametrize(
         ("name", "value"),

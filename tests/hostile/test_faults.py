@@ -6,9 +6,9 @@ import pytest
 
 from custom_models.adapters import bedrock
 from custom_models.bootstrap import RESERVE
-from local.bedrock_emulator import Emulator
+from emulators.bedrock import Emulator
 from tests.conftest import Api
-from tests.hostile.faults import MODELS, REPORT, Case, attempt, cases
+from tools.faults import MODELS, REPORT, Case, attempt, cases
 
 pytestmark = pytest.mark.slow  # they wait for what does not come; tests/handler/test_upstream.py is the everyday part
 
@@ -20,7 +20,7 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timeouts of a fraction of a second, so that tests of them do not take minutes."""
     monkeypatch.setattr(bedrock, "CONNECT_TIMEOUT", 0.1)
     monkeypatch.setattr(bedrock, "READ_TIMEOUT", 0.2)
-    monkeypatch.setattr(bedrock, "LONGEST_BACKOFF", 0.3)
+    monkeypatch.setattr(bedrock, "MAX_BACKOFF", 0.3)
 
 
 @pytest.mark.usefixtures("_hasty")

@@ -9,7 +9,7 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
 
-from infra import api, monitoring
+from infra import monitoring, rest_api
 from infra.config import Config
 from infra.stack import CustomModelsStack
 
@@ -215,14 +215,14 @@ class TestGatewayResponses:
             ) or (response["ResponseType"] == "INTEGRATION_FAILURE")
 
     def test_the_types_are_the_functions(self) -> None:
-        from custom_models.adapters.http_api.problem import TYPE_PREFIX
+        from custom_models.adapters.rest_api.problem import TYPE_PREFIX
 
-        assert api.PROBLEM_TYPE_PREFIX == TYPE_PREFIX
+        assert rest_api.PROBLEM_TYPE_PREFIX == TYPE_PREFIX
 
     def test_they_are_documented(self) -> None:
-        from custom_models.adapters.http_api.openapi import document
+        from custom_models.adapters.rest_api.openapi import document
 
-        kinds = {f"`{response.kind}`" for response in api.GATEWAY_RESPONSES} - {"`not-found`"}
+        kinds = {f"`{response.kind}`" for response in rest_api.GATEWAY_RESPONSES} - {"`not-found`"}
         listing = json.loads(document())["paths"]["/custom-models"]["get"]
         assert set(re.findall("`[a-z-]+`", listing["responses"]["default"]["description"])) == kinds
         readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
@@ -258,7 +258,7 @@ _STATEFUL = ("AWS::SecretsManager::Secret", "AWS::Logs::LogGroup")
 class TestMonitoring:
     def test_names_are_the_functions(self) -> None:
         from custom_models.adapters import telemetry
-        from custom_models.adapters.http_api.problem import STATUS
+        from custom_models.adapters.rest_api.problem import STATUS
 
         assert monitoring.NAMESPACE == telemetry.NAMESPACE
         assert monitoring.OUTCOME == telemetry.OUTCOME

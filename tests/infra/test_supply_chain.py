@@ -12,7 +12,12 @@ from infra import bundling
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = sorted(
-    [*ROOT.glob("requirements*.txt"), ROOT / "lambda_src" / "requirements.txt", *ROOT.glob("bench/peers/*/*.txt")]
+    [
+        *ROOT.glob("requirements*.txt"),
+        *ROOT.glob("requirements/*.txt"),
+        ROOT / "lambda_src" / "requirements.txt",
+        *ROOT.glob("tools/bench/peers/*/*.txt"),
+    ]
 )
 PIN = re.compile(r"[a-z0-9.-]+(\[[a-z,-]+\])?==[\w.]+( ; [^#@]+?)?( --hash=sha256:[0-9a-f]{64})+")
 """One version and its hashes: no URL, no index, no folder, no option."""
@@ -38,7 +43,7 @@ def test_these_are_all_the_requirements_that_are_written_by_make_lock() -> None:
     assert {path.relative_to(ROOT).as_posix() for path in REQUIREMENTS} == written
 
 
-@pytest.mark.parametrize(("place", "times"), [("Makefile", 5), ("infra", 1), ("bench", 1)])
+@pytest.mark.parametrize(("place", "times"), [("Makefile", 5), ("infra", 1), ("tools", 1)])
 def test_every_install_requires_hashes(place: str, times: int) -> None:
     installs = [line for line in code(ROOT / place) if re.search(r"\bpip\W+install\b", line)]
     assert len(installs) == times

@@ -18,8 +18,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from local.bedrock_emulator import Emulator, serve
-from local.models import OTHER_ACCOUNT, plausible_models
+from emulators.bedrock import Emulator, serve
+from emulators.models import OTHER_ACCOUNT, plausible_models
 
 ROOT = Path(__file__).parents[2]
 NO_AWS_FILES = {

@@ -147,7 +147,7 @@ class TestStandardOutput:
         # As it is behind a `| jq .`, and the first time, when there is all to install.
         shutil.rmtree(tmp_path / ".venv")
         make.script("python", INSTALLS)
-        for name in ("requirements-installer.txt", "lambda_src/requirements.txt"):
+        for name in ("requirements/installer.txt", "lambda_src/requirements.txt"):
             make.script(name, "")
         first = make.run("PYTHON=./python", "invoke")
         assert (first.returncode, first.stdout) == (0, "{}")

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from local.bedrock_emulator import Answer, Emulator
+from emulators.bedrock import Answer, Emulator
+from emulators.models import Model, plausible_models
 from local.model_file import ModelFileError, likely_account, read_models
-from local.models import Model, plausible_models
 from tests.conftest import Api
 
 Read: TypeAlias = Callable[[object], list[Model]]

@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 import pytest
 
+from emulators.lambda_runtime import Function, runtime_client_in
 from infra.bundling import bundle
 from tests.conftest import KEY
-from tests.runtime.runtime_api import Function, runtime_client_in
 
 Start: TypeAlias = Callable[..., Function]
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from custom_models.core import errors
+from emulators import secrets_manager
+from emulators.bedrock import Emulator, deny, hang, internal_error, not_json, throttle, unknown_operation
+from emulators.lambda_runtime import Function
+from emulators.models import Model, plausible_models
+from emulators.secrets_manager import SecretsManager
 from local.api_gateway import proxy_event
-from local.bedrock_emulator import Emulator, deny, hang, internal_error, not_json, throttle, unknown_operation
-from local.models import Model, plausible_models
-from tests import secrets_manager
 from tests.runtime.conftest import Start
-from tests.runtime.runtime_api import Function
-from tests.secrets_manager import SecretsManager
 
 pytestmark = pytest.mark.slow
 

@@ -1,12 +1,12 @@
-"""A little of ``python -m tests.soak``, in seconds."""
+"""A little of ``python -m tools.soak``, in seconds."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.soak.__main__ import Soak, ways
-from tests.soak.upstream import Upstream
+from tools.soak.__main__ import Soak, ways
+from tools.soak.upstream import Upstream
 
 pytestmark = [
     pytest.mark.slow,

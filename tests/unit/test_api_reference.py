@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from custom_models.adapters.http_api.api import DOCUMENT as LOCATION
-from custom_models.adapters.http_api.openapi import document
-from custom_models.adapters.http_api.problem import STATUS, TYPE_PREFIX
+from custom_models.adapters.rest_api.api import DOCUMENT as LOCATION
+from custom_models.adapters.rest_api.openapi import document
+from custom_models.adapters.rest_api.problem import STATUS, TYPE_PREFIX
 from docs.api import reference
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs"

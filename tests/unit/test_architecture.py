@@ -11,6 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "lambda_src" / "custom_models"
 
 
+OURS = ("custom_models", "handler", "infra", "local", "emulators", "tools", "tests")
+
+
 def imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -27,7 +30,11 @@ def modules(folder: Path) -> list[Path]:
 
 
 def ours(path: Path) -> set[str]:
-    return {name for name in imports(path) if name.split(".")[0] in ("custom_models", "handler", "local", "infra")}
+    return {
+        name
+        for name in imports(path)
+        if name.split(".")[0] in ("custom_models", "handler", "local", "infra", "emulators", "tools", "tests")
+    }
 
 
 @pytest.mark.parametrize("path", modules(PACKAGE / "core"), ids=lambda path: path.name)
@@ -46,7 +53,9 @@ def test_an_adapter_knows_the_core_and_itself(room: str) -> None:
     folder = ROOMS[room]
     for path in modules(folder) if folder.is_dir() else [folder]:
         for name in ours(path):
-            assert name.startswith(("custom_models.core", f"custom_models.adapters.{room}")), path
+            assert name.startswith(
+                ("custom_models.core", "custom_models.request_log", f"custom_models.adapters.{room}")
+            ), path
 
 
 def test_only_the_bedrock_adapter_speaks_botocores_paging() -> None:
@@ -61,7 +70,9 @@ def test_settings_know_the_core_alone() -> None:
 
 def test_the_function_knows_nothing_of_what_stands_around_it() -> None:
     for path in modules(ROOT / "lambda_src"):
-        assert not any(name.split(".")[0] in ("local", "infra", "tests") for name in imports(path)), path
+        assert not any(
+            name.split(".")[0] in ("local", "infra", "emulators", "tools", "tests") for name in imports(path)
+        ), path
 
 
 def test_the_deployment_knows_nothing_of_the_function() -> None:
@@ -75,7 +86,7 @@ def test_the_entry_point_only_builds() -> None:
 
 def test_what_stands_around_knows_the_function_by_its_entry_point() -> None:
     for path in modules(ROOT / "local"):
-        assert {name for name in ours(path) if not name.startswith("local")} <= {
+        assert {name for name in ours(path) if not name.startswith(("local", "emulators"))} <= {
             "handler",
             "custom_models.settings",
         }, path

@@ -19,8 +19,8 @@ def test_nothing_is_used_at_the_start() -> None:
 
 
 def test_a_call_whose_slowest_attempt_just_fits_may_start() -> None:
-    assert Budget.of(10).allows_call(longest_attempt=10)
-    assert not Budget.of(10).allows_call(longest_attempt=10.001)
+    assert Budget.of(10).allows_call(max_attempt_seconds=10)
+    assert not Budget.of(10).allows_call(max_attempt_seconds=10.001)
 
 
 def test_the_last_call_that_counts_may_start_and_none_after_it() -> None:

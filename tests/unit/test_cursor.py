@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import URLSafeSerializer
 
-from custom_models.core.cursor import MAX_LENGTH, Cursors, Position, _serializer
+from custom_models.core.cursor import MAX_LENGTH, CursorSigner, Position, _serializer
 from custom_models.core.errors import CursorMismatch, ExpiredCursor, InvalidCursor, UpstreamInvalid
 from tests.doubles import KEY, ChangingKeys, Clock, cursors
 
@@ -119,7 +119,7 @@ def botocore_style() -> Iterator[str]:
 def test_what_is_none_is_invalid_and_reads_no_key_unless_it_looks_like_one(bad: str) -> None:
     keys = ChangingKeys([KEY])
     with pytest.raises(InvalidCursor):
-        Cursors(keys, 3600, Clock()).read(bad, BOUND)
+        CursorSigner(keys, 3600, Clock()).read(bad, BOUND)
     assert keys.reads == (1 if bad == "a." + "A" * 43 else 0)
 
 
@@ -137,7 +137,7 @@ def test_halves_of_two_cursors_are_none() -> None:
 
 @pytest.mark.parametrize("key", ["x" * 32, "", "none"])
 def test_another_key_does_not_make_it(key: str) -> None:
-    foreign = Cursors(ChangingKeys([key]), 3600, Clock()).write(PLACE, BOUND)
+    foreign = CursorSigner(ChangingKeys([key]), 3600, Clock()).write(PLACE, BOUND)
     with pytest.raises(InvalidCursor):
         cursors().read(foreign, BOUND)
 
@@ -162,7 +162,7 @@ def test_what_is_signed_and_no_payload_is_invalid(payload: str) -> None:
     signed = _serializer((KEY,)).make_signer("custom-models.cursor").sign(payload).decode()
     keys = ChangingKeys([KEY])
     with pytest.raises(InvalidCursor):
-        Cursors(keys, 3600, Clock()).read(signed, BOUND)
+        CursorSigner(keys, 3600, Clock()).read(signed, BOUND)
     assert keys.renewals == 0
 
 
@@ -197,19 +197,19 @@ def test_it_is_bound_to_its_listing() -> None:
 
 
 def test_the_newest_key_signs_and_the_one_before_is_taken() -> None:
-    rotated = Cursors(ChangingKeys([KEY, "n" * 32]), 3600, Clock())
+    rotated = CursorSigner(ChangingKeys([KEY, "n" * 32]), 3600, Clock())
     assert rotated.read(cursors().write(PLACE, BOUND), BOUND) == PLACE
     with pytest.raises(InvalidCursor):
         cursors().read(rotated.write(PLACE, BOUND), BOUND)
 
 
 def test_an_unknown_signature_has_the_keys_read_again_once() -> None:
-    cursor = Cursors(ChangingKeys(["n" * 32]), 3600, Clock()).write(PLACE, BOUND)
+    cursor = CursorSigner(ChangingKeys(["n" * 32]), 3600, Clock()).write(PLACE, BOUND)
     stale = ChangingKeys([KEY], real=[KEY, "n" * 32])
-    assert Cursors(stale, 3600, Clock()).read(cursor, BOUND) == PLACE
+    assert CursorSigner(stale, 3600, Clock()).read(cursor, BOUND) == PLACE
     ignorant = ChangingKeys([KEY])
     with pytest.raises(InvalidCursor):
-        Cursors(ignorant, 3600, Clock()).read(cursor, BOUND)
+        CursorSigner(ignorant, 3600, Clock()).read(cursor, BOUND)
     assert ignorant.renewals == 1
 
 
@@ -217,7 +217,7 @@ def test_the_longest_cursor_is_looked_at_and_no_longer_one() -> None:
     keys = ChangingKeys([KEY])
     for length, reads in ((MAX_LENGTH, 1), (MAX_LENGTH + 1, 1)):
         with pytest.raises(InvalidCursor):
-            Cursors(keys, 3600, Clock()).read("a" * (length - 44) + "." + "A" * 43, BOUND)
+            CursorSigner(keys, 3600, Clock()).read("a" * (length - 44) + "." + "A" * 43, BOUND)
         assert keys.reads == reads
 
 

@@ -18,7 +18,7 @@ from custom_models.core.errors import (
     UpstreamUnavailable,
 )
 from custom_models.core.listing import Listing, list_models
-from custom_models.core.page import ModelSummary, Page
+from custom_models.core.models import ModelSummary, Page
 from custom_models.core.query import Filters, Query
 from tests.doubles import MemorySource, cursors, model
 
@@ -229,7 +229,7 @@ def test_a_bad_cursor_asks_nothing_of_upstream() -> None:
 
 
 def test_no_call_starts_that_may_not_end_in_time() -> None:
-    source = MemorySource(5, longest_attempt=10)
+    source = MemorySource(5, max_attempt_seconds=10)
     too_late = r"^There was too little time left to ask Bedrock; send the same request again\.$"
     with pytest.raises(UpstreamUnavailable, match=too_late):
         listing(source, Budget.of(9.9))
@@ -243,7 +243,7 @@ def test_what_was_collected_in_time_is_given() -> None:
         budget.deadline -= 15
         return asked
 
-    part = listing(MemorySource(100, shorten=late, longest_attempt=10), budget, pageSize=5)
+    part = listing(MemorySource(100, shorten=late, max_attempt_seconds=10), budget, pageSize=5)
     assert (len(part.models), part.end) == (20, "budget")
     assert part.cursor is not None
 

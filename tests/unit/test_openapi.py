@@ -9,10 +9,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from custom_models.adapters.http_api import problem
-from custom_models.adapters.http_api.openapi import document
+from custom_models.adapters.rest_api import problem
+from custom_models.adapters.rest_api.openapi import document
 from custom_models.core import errors
-from custom_models.core.page import ModelSummary
+from custom_models.core.models import ModelSummary
 from custom_models.core.query import PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]

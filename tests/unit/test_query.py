@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_models.core.errors import InvalidQuery
-from custom_models.core.page import ModelSummary
-from custom_models.core.query import FILTERS, PARAMETERS, Choice, Flag, Instant, Query, Text
+from custom_models.core.models import ModelSummary
+from custom_models.core.query import FILTERS, PARAMETERS, Boolean, DateTime, Enum, Query, Text
 
 ARN = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0:300k"
 CUSTOM_ARN = "arn:aws:bedrock:us-east-1:123456789012:custom-model/amazon.nova-pro-v1:0:300k/abcdefghij12"
@@ -144,8 +144,8 @@ def test_bad_json_is_named(name: str, bad: object) -> None:
         ("cursor", "\udfff", "must be valid Unicode text"),
         ("modelStatus", "active", "must be Active or Creating or Failed"),
         ("isOwned", "TRUE", "must be true or false"),
-        ("creationTimeAfter", "yesterday", f"must be {Instant.what}"),
-        ("creationTimeAfter", "2026-02-30T00:00:00Z", f"must be {Instant.what} (there is no such day)"),
+        ("creationTimeAfter", "yesterday", f"must be {DateTime.what}"),
+        ("creationTimeAfter", "2026-02-30T00:00:00Z", f"must be {DateTime.what} (there is no such day)"),
     ],
 )
 def test_a_message_says_what_it_must_be(name: str, bad: object, message: str) -> None:
@@ -262,7 +262,7 @@ def test_a_fingerprint_is_of_filters_and_order_alone(one: dict[str, object], oth
 
 
 def test_a_fingerprint_outlives_a_deployment() -> None:
-    """Cursors in clients' hands are bound to it."""
+    """CursorSigner in clients' hands are bound to it."""
     order_and_filters = {"sortOrder": "Ascending", "nameContains": "churn", "isOwned": True}
     query = Query.from_json({**order_and_filters, "creationTimeAfter": "2026-01-01T00:00:00.5Z"})
     assert query.fingerprint == "21b96ac317e27c3243e9c53f1e94ec56"
@@ -317,11 +317,11 @@ class TestAgainstBotocore:
                     assert pattern == shape["pattern"]
                     if "max" in shape:
                         assert (shortest, longest) == (shape["min"], shape["max"])
-                case Choice(values):
+                case Enum(values):
                     assert list(values) == shape["enum"]
-                case Flag():
+                case Boolean():
                     assert shape["type"] == "boolean"
-                case Instant():
+                case DateTime():
                     assert (shape["type"], shape["timestampFormat"]) == ("timestamp", "iso8601")
                 case kind:
                     pytest.fail(f"{parameter.name}: {kind}")

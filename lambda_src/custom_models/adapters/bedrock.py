@@ -46,7 +46,7 @@ from custom_models.core.errors import (
     UpstreamThrottled,
     UpstreamUnavailable,
 )
-from custom_models.core.page import ModelSummary, Page
+from custom_models.core.models import ModelSummary, Page
 from custom_models.core.query import Filters
 
 # An attempt ends within 7 s, a call within two hanging attempts or three quick ones; the deadline
@@ -54,7 +54,7 @@ from custom_models.core.query import Filters
 CONNECT_TIMEOUT = 2
 READ_TIMEOUT = 5
 MAX_ATTEMPTS = 3
-LONGEST_BACKOFF = 7
+MAX_BACKOFF = 7
 """Seconds that botocore waits at most before a second or third attempt: 2 of its own, 5 at Bedrock's wish."""
 
 _THROTTLED = frozenset(
@@ -75,7 +75,7 @@ _DENIED = frozenset({"AccessDeniedException", "ExpiredTokenException", "Unrecogn
 _TOKEN = re.compile(r"[^\s\ud800-\udfff]{0,2048}")
 """Bedrock's own pattern and length, less what no URL can carry. An empty one is none, as botocore has it."""
 
-_LONGEST_TEXT = 2048
+_MAX_TEXT = 2048
 _MEMBERS = tuple(ModelSummary.__annotations__)
 _REQUIRED = ModelSummary.__required_keys__
 _TIMESTAMP = re.compile(
@@ -92,7 +92,7 @@ class BedrockSource:
         Raises:
             BotoCoreError: no region is set, or an endpoint is not a URL.
         """
-        self.longest_attempt: float = CONNECT_TIMEOUT + READ_TIMEOUT
+        self.max_attempt_seconds: float = CONNECT_TIMEOUT + READ_TIMEOUT
         client = session.client(
             "bedrock",
             config=Config(
@@ -106,9 +106,9 @@ class BedrockSource:
             ),
         )
         events: Any = client.meta.events
-        events.register("before-send.bedrock.ListCustomModels", _count_attempt)
-        events.register("before-parse.bedrock.ListCustomModels", _read_listing)
-        events.register("needs-retry.bedrock.ListCustomModels", _inspect_attempt)
+        events.register("before-send.bedrock.ListCustomModels", _on_before_send)
+        events.register("before-parse.bedrock.ListCustomModels", _on_before_parse)
+        events.register("needs-retry.bedrock.ListCustomModels", _on_needs_retry)
         self._client = client
         self._paginator = client.get_paginator("list_custom_models")
 
@@ -183,13 +183,13 @@ def _interrupted(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, handler)
 
 
-def _count_attempt(**_: object) -> None:
+def _on_before_send(**_: object) -> None:
     call = _current.get()
     call.budget.attempts += 1
     call.status = 0
 
 
-def _read_listing(
+def _on_before_parse(
     *, response_dict: dict[str, Any], customized_response_dict: dict[str, Any] | None = None, **_: object
 ) -> None:
     """Take a listing out of an answer before botocore parses it, and leave it nothing to parse.
@@ -209,7 +209,7 @@ def _read_listing(
         response_dict["body"] = b"{}"
 
 
-def _inspect_attempt(*, response: tuple[AWSResponse, Any] | None, **_: object) -> bool | None:
+def _on_needs_retry(*, response: tuple[AWSResponse, Any] | None, **_: object) -> bool | None:
     """Look at what an attempt gave, when botocore asks whether to retry.
 
     The answer is no (False) if a retry could end after the deadline; else botocore decides (None).
@@ -223,7 +223,7 @@ def _inspect_attempt(*, response: tuple[AWSResponse, Any] | None, **_: object) -
         if parsed.get("modelSummaries") == [] and not _is_empty_list(http.content):
             # Of an object or a string in its place botocore makes an empty list too.
             del parsed["modelSummaries"]
-    return False if budget.remaining < LONGEST_BACKOFF + CONNECT_TIMEOUT + READ_TIMEOUT else None
+    return False if budget.remaining < MAX_BACKOFF + CONNECT_TIMEOUT + READ_TIMEOUT else None
 
 
 def _require_whole(http: AWSResponse) -> None:
@@ -322,7 +322,7 @@ def _summary(given: Any) -> ModelSummary:
     model["creationTime"] = rfc3339(model["creationTime"])
     # All at once, which is three times as fast: join takes nothing but text.
     text = "".join(model.values())
-    if not text.isprintable() or (len(text) > _LONGEST_TEXT and max(map(len, model.values())) > _LONGEST_TEXT):
+    if not text.isprintable() or (len(text) > _MAX_TEXT and max(map(len, model.values())) > _MAX_TEXT):
         raise ValueError("a member that cannot be shown")
     if not model["modelArn"] or not model.keys() >= _REQUIRED:
         raise ValueError("a model without a name")

@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from custom_models.core.record import Record
+from custom_models.request_log import RequestLog
 
 NAMESPACE = "CustomModels"
 
@@ -64,7 +64,7 @@ class Telemetry:
         self._lock = threading.Lock()
         self._cold_start = True
 
-    def emit(self, record: Record, function_request_id: str) -> None:
+    def emit(self, record: RequestLog, function_request_id: str) -> None:
         """Write the canonical line of a request that has ended, and its metrics."""
         line = json.dumps(self._metrics(record), separators=(",", ":")) + "\n"
         with self._lock:
@@ -72,7 +72,7 @@ class Telemetry:
             sys.stdout.write(line)
             sys.stdout.flush()
 
-    def _log(self, record: Record, function_request_id: str) -> None:
+    def _log(self, record: RequestLog, function_request_id: str) -> None:
         cold_start, self._cold_start = self._cold_start, False
         budget = record.budget
         log = {logging.ERROR: self._logger.error, logging.WARNING: self._logger.warning}.get(
@@ -104,7 +104,7 @@ class Telemetry:
             },
         )
 
-    def _metrics(self, record: Record) -> Mapping[str, Any]:
+    def _metrics(self, record: RequestLog) -> Mapping[str, Any]:
         """Return the metrics in CloudWatch's embedded metric format: one event, two sets of dimensions.
 
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -139,11 +139,11 @@ def _definition(service: str, units: Mapping[str, MetricUnit], *dimensions: str)
     return definition
 
 
-def _upstream_ms(record: Record) -> float:
+def _upstream_ms(record: RequestLog) -> float:
     return round(record.budget.seconds * 1000, 1)
 
 
-def _level(record: Record) -> int:
+def _level(record: RequestLog) -> int:
     if record.fault is not None or record.outcome in _OPERATORS_OUTCOMES:
         return logging.ERROR
     return logging.WARNING if record.budget.failure is not None else logging.INFO

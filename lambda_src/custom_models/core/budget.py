@@ -47,6 +47,6 @@ class Budget:
         """Attempts beyond the first of each call."""
         return max(0, self.attempts - self.calls)
 
-    def allows_call(self, longest_attempt: float) -> bool:
+    def allows_call(self, max_attempt_seconds: float) -> bool:
         """Tell whether one more call may start: it counts, and even its slowest attempt ends in time."""
-        return self.calls < self.max_calls and self.remaining >= longest_attempt
+        return self.calls < self.max_calls and self.remaining >= max_attempt_seconds

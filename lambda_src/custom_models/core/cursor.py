@@ -24,7 +24,7 @@ MAX_LENGTH = 8192
 A token of Bedrock's full 2,048 characters makes a cursor of about 2,900, which fits a URL.
 """
 
-SHORTEST_KEY = 32
+MIN_KEY_LENGTH = 32
 """Characters of a key; what `openssl rand -hex 16` gives."""
 
 TOKEN_CAME_BACK = "Bedrock gave the same page token twice, so its listing would never end."  # noqa: S105
@@ -74,7 +74,7 @@ class Keys(Protocol):
         ...
 
 
-class Cursors:
+class CursorSigner:
     """Makes cursors and reads them."""
 
     def __init__(self, keys: Keys, lifetime: float, now: Callable[[], float] = time.time) -> None:

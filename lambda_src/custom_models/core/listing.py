@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from custom_models.core.budget import Budget
-from custom_models.core.cursor import TOKEN_CAME_BACK, Cursors, Position
+from custom_models.core.cursor import TOKEN_CAME_BACK, CursorSigner, Position
 from custom_models.core.errors import (
     UpstreamInvalid,
     UpstreamThrottled,
     UpstreamUnavailable,
 )
-from custom_models.core.page import ModelSummary, Page
+from custom_models.core.models import ModelSummary, Page, PageSource
 from custom_models.core.query import Filters, Query
-from custom_models.core.source import PageSource
 
 
 class Listing(NamedTuple):
@@ -31,7 +30,7 @@ class Listing(NamedTuple):
         return body
 
 
-def list_models(query: Query, source: PageSource, cursors: Cursors, budget: Budget) -> Listing:
+def list_models(query: Query, source: PageSource, cursors: CursorSigner, budget: Budget) -> Listing:
     """Return the models of a query, from its cursor on.
 
     Following the cursor to the end gives each model once and in order, whatever ``max_items`` and
@@ -63,7 +62,7 @@ def _walk(
             return models, None, "complete"
         if len(models) == query.max_items:
             return models, position, "max-items"
-        if not budget.allows_call(source.longest_attempt):
+        if not budget.allows_call(source.max_attempt_seconds):
             return models, position, "budget"
         try:
             page = _fetch(query, source, position, query.max_items - len(models), budget)
@@ -72,7 +71,7 @@ def _walk(
 
 
 def _first_page(query: Query, source: PageSource, position: Position | None, budget: Budget) -> Page:
-    if not budget.allows_call(source.longest_attempt):
+    if not budget.allows_call(source.max_attempt_seconds):
         raise UpstreamUnavailable("There was too little time left to ask Bedrock; send the same request again.")
     return _fetch(query, source, position, query.max_items, budget)
 

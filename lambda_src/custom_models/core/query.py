@@ -86,7 +86,7 @@ class Text(NamedTuple):
         return schema
 
 
-class Choice(NamedTuple):
+class Enum(NamedTuple):
     """One of a few words."""
 
     values: tuple[str, ...]
@@ -106,7 +106,7 @@ class Choice(NamedTuple):
         return {"type": "string", "enum": list(self.values)}
 
 
-class Flag:
+class Boolean:
     """Yes or no."""
 
     def from_json(self, value: object) -> bool:
@@ -126,7 +126,7 @@ class Flag:
         return {"type": "boolean"}
 
 
-class Whole(NamedTuple):
+class Integer(NamedTuple):
     """A whole number in a range."""
 
     minimum: int
@@ -148,7 +148,7 @@ class Whole(NamedTuple):
         return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
 
 
-class Instant:
+class DateTime:
     """A point in time: an RFC 3339 date-time, whose offset is never guessed."""
 
     what = (
@@ -190,8 +190,8 @@ class Parameter(NamedTuple):
 
 
 FILTERS = (
-    Parameter("creationTimeBefore", Instant(), "Only models created before this time."),
-    Parameter("creationTimeAfter", Instant(), "Only models created after this time."),
+    Parameter("creationTimeBefore", DateTime(), "Only models created before this time."),
+    Parameter("creationTimeAfter", DateTime(), "Only models created after this time."),
     Parameter(
         "nameContains",
         Text("letters and digits, each followed by at most one - or _", _NAME, max_length=63),
@@ -208,21 +208,21 @@ FILTERS = (
         Text("the ARN of a foundation model", _FOUNDATION_MODEL_ARN, min_length=20, max_length=1011),
         "Only models that go back to this foundation model.",
     ),
-    Parameter("isOwned", Flag(), "true: only models that this account owns; false: only those shared with it."),
-    Parameter("modelStatus", Choice(("Active", "Creating", "Failed")), "Only models in this status."),
-    Parameter("sortBy", Choice(("CreationTime",)), "What to sort by."),
-    Parameter("sortOrder", Choice(("Ascending", "Descending")), "In which order."),
+    Parameter("isOwned", Boolean(), "true: only models that this account owns; false: only those shared with it."),
+    Parameter("modelStatus", Enum(("Active", "Creating", "Failed")), "Only models in this status."),
+    Parameter("sortBy", Enum(("CreationTime",)), "What to sort by."),
+    Parameter("sortOrder", Enum(("Ascending", "Descending")), "In which order."),
 )
 """What goes to Bedrock as it is, and what a cursor is bound to."""
 
 MAX_ITEMS = Parameter(
     "maxItems",
-    Whole(1, 1000),
+    Integer(1, 1000),
     "How many models this response holds at most. It may hold fewer, even none, and still have a nextCursor.",
     default=100,
 )
 PAGE_SIZE = Parameter(
-    "pageSize", Whole(1, 1000), "How many models to ask Bedrock for at a time; as many as maxItems if left out."
+    "pageSize", Integer(1, 1000), "How many models to ask Bedrock for at a time; as many as maxItems if left out."
 )
 CURSOR = Parameter(
     "cursor",
@@ -234,7 +234,7 @@ PARAMETERS = (*FILTERS, MAX_ITEMS, PAGE_SIZE, CURSOR)
 """Every parameter that there is."""
 
 _BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
-_MOST_UNKNOWN = 50
+_MAX_UNKNOWN = 50
 
 
 class Query(NamedTuple):
@@ -290,9 +290,9 @@ class Query(NamedTuple):
         if _later(values.get("creationTimeAfter"), values.get("creationTimeBefore")):
             errors.append(ParameterError("creationTimeAfter", "must not be later than creationTimeBefore"))
         unknown = [name for name in given if name not in _BY_NAME]
-        errors += [ParameterError(_clip(name), _unknown(name)) for name in unknown[:_MOST_UNKNOWN]]
-        if len(unknown) > _MOST_UNKNOWN:
-            rest = len(unknown) - _MOST_UNKNOWN
+        errors += [ParameterError(_clip(name), _unknown(name)) for name in unknown[:_MAX_UNKNOWN]]
+        if len(unknown) > _MAX_UNKNOWN:
+            rest = len(unknown) - _MAX_UNKNOWN
             errors.append(ParameterError("…", f"and {rest} more are not parameters of this API"))
         if errors:
             raise InvalidQuery(errors)

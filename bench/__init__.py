@@ -1,1 +1,0 @@
-"""What the function costs, measured on its built bundle and beside peers: ``python -m bench``."""

@@ -1,0 +1,262 @@
+"""The OpenAPI 3.1 document of the HTTP contract, made of the declarations that the code runs on.
+
+``python -m custom_models.adapters.rest_api.openapi`` prints it.
+"""
+
+import json
+import sys
+from collections import defaultdict
+
+from custom_models.adapters.rest_api.api import NO_PARAMETERS
+from custom_models.adapters.rest_api.problem import (
+    MEDIA_TYPE,
+    STATUS,
+    TYPE_PREFIX,
+    MethodNotAllowed,
+    NotFound,
+    problem,
+)
+from custom_models.core.errors import CustomModelsError, InvalidQuery
+from custom_models.core.models import ModelSummary
+from custom_models.core.query import PARAMETERS, DateTime, Parameter, Query, Text
+
+_MODEL_DESCRIPTIONS = {
+    "modelArn": "The ARN of the custom model.",
+    "modelName": "The name of the custom model.",
+    "creationTime": "When it was created: an RFC 3339 date-time in UTC, with all the precision that Bedrock gave.",
+    "baseModelArn": "The ARN of the model that it was made from.",
+    "baseModelName": "The name of the model that it was made from.",
+    "customizationType": "How it was made, such as FINE_TUNING. Bedrock adds new values.",
+    "ownerAccountId": "The account that owns it.",
+    "modelStatus": "Its status, such as Active. Bedrock adds new values.",
+}
+
+
+def document() -> str:
+    """Return the document as JSON text, indented by two spaces."""
+    return json.dumps(_document(), indent=2) + "\n"
+
+
+def _document() -> dict[str, object]:
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Custom Models API",
+            "version": "1",
+            "summary": "An inventory of the custom models of Amazon Bedrock.",
+            "description": (
+                "Bedrock's ListCustomModels over HTTPS: validated, and paged by a cursor. Following nextCursor to "
+                "its end gives every model once. A parameter that is unknown, repeated, empty or wrong is refused, "
+                "and every such one is named. HEAD works wherever GET does. Requests are signed with AWS Signature "
+                "Version 4; an X-Correlation-Id that is sent along is logged."
+            ),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        # Relative to this document, so that stages, base paths and custom domains need not be known.
+        "servers": [{"url": "../v1"}],
+        "security": [{"sigv4": []}],
+        "paths": {
+            "/custom-models": {"get": _list_operation()},
+            "/openapi.json": {"get": _document_operation()},
+        },
+        "components": {
+            "securitySchemes": {
+                "sigv4": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "AWS Signature Version 4 for the service execute-api.",
+                    "x-amazon-apigateway-authtype": "awsSigv4",
+                }
+            },
+            "headers": {
+                "X-Request-Id": {"description": "Names this request in the logs.", "schema": {"type": "string"}},
+                "Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}},
+            },
+            "schemas": {"ModelSummary": _model_schema(), "Listing": _listing_schema(), "Problem": _problem_schema()},
+        },
+    }
+
+
+def _list_operation() -> dict[str, object]:
+    link = {
+        "description": 'The next page, as a reference relative to this request: `<?…>; rel="next"`.',
+        "schema": {"type": "string"},
+    }
+    return {
+        "operationId": "listCustomModels",
+        "summary": "List custom models",
+        "description": (
+            "A page may be shorter than maxItems, even empty, and still have a nextCursor: "
+            "only its absence ends the listing."
+        ),
+        "parameters": [_parameter(parameter) for parameter in PARAMETERS],
+        "responses": {
+            "200": _success(
+                "Models.", {"$ref": "#/components/schemas/Listing"}, {"Link": link, "ETag": _ETAG}, _listing()
+            ),
+            "304": _NOT_MODIFIED,
+            **_problems(
+                [error() for error in STATUS if error not in (InvalidQuery, NotFound, MethodNotAllowed)],
+                _invalid_query(),
+            ),
+        },
+    }
+
+
+def _document_operation() -> dict[str, object]:
+    return {
+        "operationId": "getOpenApi",
+        "summary": "Get this document",
+        "responses": {
+            "200": _success("This document.", {"type": "object"}, {"ETag": _ETAG}),
+            "304": _NOT_MODIFIED,
+            **_problems([], InvalidQuery(detail=NO_PARAMETERS)),
+        },
+    }
+
+
+_REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
+_ETAG = {"description": "Weak; only where there is no nextCursor.", "schema": {"type": "string"}}
+_GATEWAY = (
+    "`forbidden` (401, 403), `too-many-requests` (429, with Retry-After), `bad-request` (400), `request-too-large` "
+    "(413), `unsupported-media-type` (415), `refused` (any other 4xx), `gateway-timeout` (504, with Retry-After) and "
+    "`gateway-error` (any other 5xx), all of them types of problems like the others"
+)
+"""What infra/api.py sets it up to say; a test holds the two equal."""
+
+_NOT_MODIFIED = {"description": "What If-None-Match names is still what there is.", "headers": _REQUEST_ID}
+
+
+def _parameter(parameter: Parameter) -> dict[str, object]:
+    schema = parameter.kind.schema()
+    if isinstance(parameter.kind, DateTime | Text) and "pattern" in schema:
+        # What the pattern means, in the words of the error message.
+        schema["description"] = parameter.kind.what
+    if parameter.default is not None:
+        schema["default"] = parameter.default
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "description": parameter.description,
+        "required": False,
+        "schema": schema,
+    }
+
+
+def _success(description: str, schema: object, headers: dict[str, object], example: object = None) -> dict[str, object]:
+    content = {"schema": schema} if example is None else {"schema": schema, "example": example}
+    return {
+        "description": description,
+        "headers": {**_REQUEST_ID, **headers},
+        "content": {"application/json": content},
+    }
+
+
+def _problems(errors: list[CustomModelsError], invalid_query: InvalidQuery) -> dict[str, object]:
+    by_status: dict[int, list[CustomModelsError]] = defaultdict(list)
+    for error in [invalid_query, *errors]:
+        by_status[STATUS[type(error)]].append(error)
+    problems: dict[str, object] = {str(status): _problem(by_status[status]) for status in sorted(by_status)}
+    rest = _problem([NotFound(), MethodNotAllowed()])
+    rest["description"] = f"Anything else, the gateway's own among it: {_GATEWAY}."
+    return {**problems, "default": rest}
+
+
+def _problem(errors: list[CustomModelsError]) -> dict[str, object]:
+    headers: dict[str, object] = dict(_REQUEST_ID)
+    if any(error.retry_after is not None for error in errors):
+        headers["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
+    told = "; ".join(f"`{TYPE_PREFIX}{error.kind}`: {error.title}" for error in errors)
+    examples = {error.kind: {"summary": error.title, "value": problem(error, _EXAMPLE_ID)} for error in errors}
+    return {
+        "description": f"{told}.",
+        "headers": headers,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
+    }
+
+
+_EXAMPLE_ID = "5f2c7a1e-9d4b-4c55-8a36-0b1d7e6f9c20"
+
+
+def _invalid_query() -> InvalidQuery:
+    try:
+        Query.from_text({"maxItems": ["0"], "namecontains": ["churn"]})
+    except InvalidQuery as error:
+        return error
+    raise AssertionError("that is no query")
+
+
+def _listing() -> dict[str, object]:
+    foundation = "amazon.nova-lite-v1:0:300k"
+    model: ModelSummary = {
+        "modelArn": f"arn:aws:bedrock:us-east-1:123456789012:custom-model/{foundation}/a1b2c3d4e5f6",
+        "modelName": "churn-emea-v7",
+        "creationTime": "2026-11-23T20:21:00.123Z",
+        "baseModelArn": f"arn:aws:bedrock:us-east-1::foundation-model/{foundation}",
+        "baseModelName": "amazon.nova-lite-v1",
+        "customizationType": "FINE_TUNING",
+        "ownerAccountId": "123456789012",
+        "modelStatus": "Active",
+    }
+    return {"modelSummaries": [model], "nextCursor": ".eJwVyk0KgCAQ…"}
+
+
+def _model_schema() -> dict[str, object]:
+    properties = {name: {"type": "string", "description": text} for name, text in _MODEL_DESCRIPTIONS.items()}
+    properties["creationTime"]["format"] = "date-time"
+    return {
+        "type": "object",
+        "description": "One custom model. Optional fields that Bedrock left out are left out.",
+        "properties": properties,
+        "required": [name for name in properties if name in ModelSummary.__required_keys__],
+    }
+
+
+def _listing_schema() -> dict[str, object]:
+    return {
+        "type": "object",
+        "description": "Some models, and where the next ones are.",
+        "properties": {
+            "modelSummaries": {
+                "type": "array",
+                "description": "In the order that was asked for.",
+                "items": {"$ref": "#/components/schemas/ModelSummary"},
+            },
+            "nextCursor": {
+                "type": "string",
+                "description": (
+                    "Send it as cursor, with the same filters and order, for what comes next. Absent at the end."
+                ),
+            },
+        },
+        "required": ["modelSummaries"],
+    }
+
+
+def _problem_schema() -> dict[str, object]:
+    entry = {
+        "type": "object",
+        "properties": {
+            "parameter": {"type": "string", "description": "Its name."},
+            "message": {"type": "string", "description": "What it must be, or that there is none such."},
+        },
+        "required": ["parameter", "message"],
+    }
+    return {
+        "type": "object",
+        "description": "What went wrong and what to do about it (RFC 9457).",
+        "properties": {
+            "type": {"type": "string", "format": "uri", "description": f"{TYPE_PREFIX}KIND."},
+            "title": {"type": "string", "description": "What went wrong; the same for all problems of a type."},
+            "status": {"type": "integer", "description": "The HTTP status."},
+            "detail": {"type": "string", "description": "What to do about it."},
+            "requestId": {"type": "string", "description": "Names this request in the logs, as X-Request-Id does."},
+            "errors": {"type": "array", "description": "Every parameter that is not valid.", "items": entry},
+        },
+        "required": ["type", "title", "status", "detail", "requestId"],
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

@@ -1,0 +1,1 @@
+"""Programs that people run: benchmarks, load tests, the fault table, screenshots."""

@@ -1,0 +1,1 @@
+"""What the function costs, measured on its built bundle and beside peers: ``python -m tools.bench``."""
