@@ -2,10 +2,10 @@
 
 import gc
 
-# What a start makes is there to stay: looking for garbage in it costs time at the start, and again later.
+# Objects created at startup are long-lived; freeze them so that the garbage collector never scans them.
 gc.disable()
 
-from custom_models.bootstrap import build  # noqa: E402 (the imports are most of a start)
+from custom_models.bootstrap import build  # noqa: E402 (importing is most of a cold start)
 
 handler = build()
 

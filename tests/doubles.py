@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from custom_models.core.budget import Budget
+from custom_models.core.budget import Limits, Usage
 from custom_models.core.cursor import CursorSigner
 from custom_models.core.models import ModelSummary, Page
-from custom_models.core.query import Filters
+from custom_models.core.parameters import Filters
 
 KEY = "k" * 32
 
@@ -34,9 +34,9 @@ class MemorySource:
     max_attempt_seconds: float = 1.0
     asked: list[tuple[int, str | None]] = field(default_factory=list)
 
-    def fetch(self, filters: Filters, page_size: int, token: str | None, budget: Budget) -> Page:
-        budget.calls += 1
-        budget.attempts += 1
+    def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:
+        usage.calls += 1
+        usage.attempts += 1
         self.asked.append((page_size, token))
         if self.script:
             step = self.script[min(len(self.asked), len(self.script)) - 1]
@@ -63,7 +63,7 @@ class ChangingKeys:
         self.reads += 1
         return self.known
 
-    def renewed(self, tried: Sequence[str]) -> Sequence[str] | None:
+    def refresh(self, tried: Sequence[str]) -> Sequence[str] | None:
         self.renewals += 1
         self.known = self.real or self.known
         return self.known if self.known != tried else None
@@ -79,5 +79,5 @@ class Clock:
         return self.now
 
 
-def cursors(lifetime: float = 3600, clock: Clock | None = None) -> CursorSigner:
+def signer(lifetime: float = 3600, clock: Clock | None = None) -> CursorSigner:
     return CursorSigner(ChangingKeys([KEY]), lifetime, clock or Clock())

@@ -154,7 +154,7 @@ def attempt(handler: Handler, emulator: Emulator, case: Case, *, later: bool, ti
     lines = map(json.loads, output.getvalue().splitlines())
     (line,) = [line for line in lines if line.get("message") == "request"]
     kind = str(content.get("type", "")).rpartition(":")[2]
-    early = response["statusCode"] == 200 and line["end"] not in ("complete", "max-items")
+    early = response["statusCode"] == 200 and line["stop_reason"] not in ("complete", "max-items")
     client = f"{response['statusCode']} {kind}".strip() + (f", with a cursor: {line['end']}" if early else "")
     return Seen(client, [model["modelArn"] for model in content.get("modelSummaries", [])], line, seconds)
 

@@ -1,59 +1,63 @@
-"""What one request did."""
+"""What is known about one request, collected while it is handled and logged once when it ends."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from custom_models.core.budget import Budget
-from custom_models.core.errors import CustomModelsError
+from custom_models.core.budget import Limits, Usage
+from custom_models.core.errors import CustomModelsError, UpstreamError
 from custom_models.core.listing import Listing
 from custom_models.core.query import Query
 
 
 @dataclass(eq=False, repr=False)
 class RequestLog:
-    """Filled in on a request's way, told to the log at its end. It never holds a cursor, a token or a key."""
+    """Collects facts about a request; logged once when it ends. It never holds a cursor, a token or a key."""
 
     request_id: str
-    budget: Budget
+    limits: Limits
+    usage: Usage = field(default_factory=Usage)
     route: str = "direct"
     correlation_id: str = ""
     caller: str | None = None
     outcome: str = "internal"
-    """``ok``, ``not-modified``, or the kind of the error that the caller was told."""
+    """``ok``, ``not-modified``, or the kind of the error that was reported to the caller."""
     status: int | None = None
     """The HTTP status; None for a direct invocation."""
-    fault: BaseException | None = None
-    """What nobody expected: told to the log with its stack trace, and to nobody else."""
+    error: CustomModelsError | None = None
+    """The error that was reported to the caller."""
+    internal_error: BaseException | None = None
+    """An unexpected exception. It is logged with its stack trace, and never reported to the caller."""
     filters: Sequence[str] = ()
     started: float = field(default_factory=time.monotonic)
     cursor_in: bool = False
     cursor_out: bool = False
     items: int = 0
-    end: str | None = None
+    stop_reason: str | None = None
 
-    def asked(self, query: Query) -> None:
-        """Note what was asked for: which filters, not their values."""
+    def add_query(self, query: Query) -> None:
+        """Record which filters are used, but not their values."""
         self.filters = sorted(query.filters)
         self.cursor_in = query.cursor is not None
 
-    def listed(self, listing: Listing) -> None:
-        """Note what came of it."""
+    def add_listing(self, listing: Listing) -> None:
+        """Record the result."""
         self.items = len(listing.models)
         self.cursor_out = listing.cursor is not None
-        self.end = listing.end
+        self.stop_reason = listing.stop_reason
 
-    def failed(self, error: Exception) -> None:
-        """Note what went wrong. What is not one of our own errors is a fault, and so is what caused one."""
-        if isinstance(error, CustomModelsError):
-            self.outcome = error.kind
-            if error.kind.startswith("upstream-"):
-                self.budget.failure = self.budget.failure or error.detail
-            self.fault = error.__cause__
-        else:
-            self.fault = error
+    def add_error(self, error: Exception) -> None:
+        """Record an error. An exception that is not the API's own is an internal error, and so is its cause."""
+        if not isinstance(error, CustomModelsError):
+            self.internal_error = error
+            return
+        self.error = error
+        self.outcome = error.kind
+        self.internal_error = error.__cause__
+        if isinstance(error, UpstreamError):
+            self.usage.last_error = self.usage.last_error or error.detail
 
 
 ListModels: TypeAlias = Callable[[Query, RequestLog], Listing]
-"""What both kinds of invocation call: a listing for a query, told to its record."""
+"""Returns the listing of a query and records it in the request's log."""

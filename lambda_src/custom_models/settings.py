@@ -10,39 +10,39 @@ MIN_LIFETIME, MAX_LIFETIME = 60, 7 * 24 * 3600
 
 
 class SettingsError(ValueError):
-    """A setting is missing or wrong; the text names it and says what it must be."""
+    """A setting is missing or wrong. The text names it and says what it must be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What can be set.
+    """The function's settings.
 
-    Region, credentials and ``AWS_ENDPOINT_URL_BEDROCK`` are boto3's to read, log levels Powertools'.
+    boto3 reads region, credentials and ``AWS_ENDPOINT_URL_BEDROCK``; Powertools reads the log level.
     """
 
     cursor_secret_id: str | None
-    """``CURSOR_SECRET_ID``: name or ARN of the secret in Secrets Manager that holds the key of the cursors."""
+    """``CURSOR_SECRET_ID``: name or ARN of the secret in Secrets Manager that holds the key for cursors."""
 
     cursor_key: str | None = field(repr=False)
     """``CURSOR_KEY``: the key itself, where there is no Secrets Manager; at least 32 characters."""
 
     service: str
-    """``POWERTOOLS_SERVICE_NAME``: the name in the log and the metrics; ``custom-models`` if not set."""
+    """``POWERTOOLS_SERVICE_NAME``: the name in the log and the metrics; default ``custom-models``."""
 
     cursor_lifetime: int
-    """``CURSOR_LIFETIME_SECONDS``: after so many seconds a cursor expires; 86,400 (a day) if not set."""
+    """``CURSOR_LIFETIME_SECONDS``: seconds until a cursor expires; default 86,400 (a day)."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
         """Read the environment.
 
         Raises:
-            SettingsError: something is missing or wrong.
+            SettingsError: a setting is missing or wrong.
         """
         secret_id = environment.get("CURSOR_SECRET_ID") or None
         key = environment.get("CURSOR_KEY") or None
         if (secret_id is None) == (key is None):
-            raise SettingsError("Set either CURSOR_SECRET_ID (on AWS) or CURSOR_KEY (elsewhere), to sign cursors with.")
+            raise SettingsError("Set either CURSOR_SECRET_ID (on AWS) or CURSOR_KEY (elsewhere) to sign cursors.")
         if key is not None and len(key) < MIN_KEY_LENGTH:
             raise SettingsError(f"CURSOR_KEY must have at least {MIN_KEY_LENGTH} characters.")
         lifetime = environment.get("CURSOR_LIFETIME_SECONDS", "86400")

@@ -146,7 +146,7 @@ def cursor(answer: Answer) -> str:
 
 def signed_with(key: str, text: str) -> bool:
     try:
-        CursorSigner(StaticKey(key), lifetime=1).read(text, "no listing's")
+        CursorSigner(StaticKey(key), lifetime=1).verify(text, "no listing's")
     except CursorMismatch:
         return True
     except InvalidCursor:

@@ -91,7 +91,7 @@ class TestRefusals:
         self, url: str, emulator: Emulator, slept: list[float]
     ) -> None:
         emulator.misbehave(None, unknown_operation)
-        with pytest.raises(ApiError, match="Leave out the cursor to start the listing again") as raised:
+        with pytest.raises(ApiError, match="Omit the cursor to start the listing again") as raised:
             list(custom_models(url))
         assert raised.value.kind == "expired-cursor"
         assert slept == []

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from custom_models.adapters.rest_api.problem import STATUS
 from custom_models.core import errors
 from emulators.bedrock import Emulator, deny, internal_error, not_json, throttle, unknown_operation
 from emulators.models import plausible_models
@@ -91,7 +92,7 @@ def test_a_fault_of_ours_is_internal_and_shows_nothing_of_itself(api: Api, monke
     def fail(*_: object) -> None:
         raise RuntimeError("the inside")
 
-    monkeypatch.setattr("custom_models.bootstrap.list_models", fail)
+    monkeypatch.setattr("custom_models.dispatch.list_models", fail)
     with pytest.raises(errors.Internal) as caught:
         api.invoke({})
     # What the Lambda runtime would report, chained exceptions included.
@@ -99,7 +100,7 @@ def test_a_fault_of_ours_is_internal_and_shows_nothing_of_itself(api: Api, monke
 
 
 def test_the_class_names_are_public() -> None:
-    names = {error.__name__ for error in errors.CustomModelsError.__subclasses__() if "core" in error.__module__}
+    names = {error.__name__ for error in STATUS if error.__module__ == errors.__name__}
     assert names == {
         *("InvalidQuery", "InvalidCursor", "ExpiredCursor", "CursorMismatch"),
         *("UpstreamThrottled", "UpstreamUnavailable", "UpstreamDenied", "UpstreamRejected", "UpstreamInvalid"),

@@ -40,7 +40,7 @@ def test_a_listing_over_http(api: Api, logged: Logged) -> None:
     assert line["level"] == "INFO"
     assert line["service"] == "custom-models"
     assert line["route"] == "/v1/custom-models"
-    assert (line["outcome"], line["status"], line["items"], line["end"]) == ("ok", 200, 5, "max-items")
+    assert (line["outcome"], line["status"], line["items"], line["stop_reason"]) == ("ok", 200, 5, "max-items")
     assert line["filters"] == ["isOwned", "nameContains", "sortOrder"]
     assert (line["cursor_in"], line["cursor_out"]) == (False, True)
     assert (line["upstream_pages"], line["upstream_retries"]) == (1, 0)
@@ -56,7 +56,7 @@ def test_a_direct_invocation(api: Api, logged: Logged) -> None:
     logged()
     api.invoke({"cursor": cursor})
     line = logged()
-    assert (line["route"], line["outcome"], line["items"], line["end"]) == ("direct", "ok", 1, "complete")
+    assert (line["route"], line["outcome"], line["items"], line["stop_reason"]) == ("direct", "ok", 1, "complete")
     assert (line["cursor_in"], line["cursor_out"]) == (True, False)
     assert "caller" not in line
     assert "status" not in line
@@ -109,7 +109,7 @@ def test_a_fault_has_its_stack_trace_once(api: Api, lines: Lines, monkeypatch: p
     def fail(*_: object) -> None:
         raise RuntimeError("the inside")
 
-    monkeypatch.setattr("custom_models.bootstrap.list_models", fail)
+    monkeypatch.setattr("custom_models.dispatch.list_models", fail)
     for event in (proxy_event("GET", "/v1/custom-models", []), {}):
         with contextlib.suppress(errors.Internal):
             api.handler(event, Context())
@@ -183,7 +183,7 @@ class TestSecrets:
     def test_an_answer_that_is_no_listing_says_why(self, api: Api, emulator: Emulator, logged: Logged) -> None:
         emulator.misbehave(members(nextToken=5))
         api.get()
-        assert logged()["upstream_error"] == "Bedrock gave a page token that is none."
+        assert logged()["upstream_error"] == "Bedrock returned an invalid page token."
 
 
 def powertools(line: dict[str, Any], names: list[str], **dimensions: str) -> Any:

@@ -137,12 +137,12 @@ class TestNextPage:
             monkeypatch.setenv("CURSOR_LIFETIME_SECONDS", setting)
         cursor = new_api().get("maxItems=1").body["nextCursor"]
         fingerprint = Query.from_text({}).fingerprint
-        assert CursorSigner(StaticKey(KEY), 0, lambda: time.time() + lifetime - 30).read(cursor, fingerprint)
+        assert CursorSigner(StaticKey(KEY), 0, lambda: time.time() + lifetime - 30).verify(cursor, fingerprint)
         with pytest.raises(ExpiredCursor):
-            CursorSigner(StaticKey(KEY), 0, lambda: time.time() + lifetime + 1).read(cursor, fingerprint)
+            CursorSigner(StaticKey(KEY), 0, lambda: time.time() + lifetime + 1).verify(cursor, fingerprint)
 
     def test_an_expired_cursor_says_to_start_again(self, api: Api, emulator: Emulator) -> None:
-        expired = CursorSigner(StaticKey(KEY), -1).write(Position.start("token"), Query.from_text({}).fingerprint)
+        expired = CursorSigner(StaticKey(KEY), -1).sign(Position.start("token"), Query.from_text({}).fingerprint)
         answer = api.get({"cursor": expired})
         assert (answer.status, answer.kind) == (400, "expired-cursor")
         assert "start the listing again" in answer.body["detail"]
@@ -231,7 +231,7 @@ class TestRefusals:
         def fail(*_: object) -> None:
             raise RuntimeError("the inside")
 
-        monkeypatch.setattr("custom_models.bootstrap.list_models", fail)
+        monkeypatch.setattr("custom_models.dispatch.list_models", fail)
         answer = api.get()
         assert (answer.status, answer.kind) == (500, "internal")
         assert "inside" not in answer.text

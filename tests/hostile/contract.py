@@ -34,7 +34,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SAID = re.compile(
     r"must (be|have|not be) .*|is not a parameter of this API( \(did you mean \w+\?\))?|and \d+ more are not .*"
 )
-_WHOLE_DETAIL = ("The query string is not as API Gateway passes it on.", "The OpenAPI document takes no parameters.")
+_WHOLE_DETAIL = (
+    "The query string does not have the form that API Gateway sends.",
+    "The OpenAPI document has no parameters.",
+)
 
 _DOCUMENT = (Path(__file__).parents[2] / "docs" / "openapi.json").read_text()
 _REGISTRY = Registry().with_resource("urn:api", DRAFT202012.create_resource(json.loads(_DOCUMENT)))

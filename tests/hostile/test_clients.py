@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custom_models.core import errors
-from custom_models.core.query import PARAMETERS
+from custom_models.core.parameters import PARAMETERS
 from emulators.bedrock import Emulator
 from local.api_gateway import proxy_event
 from tests.conftest import Api

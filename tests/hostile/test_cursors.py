@@ -16,6 +16,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from itsdangerous import Serializer, Signer, URLSafeSerializer, URLSafeTimedSerializer
 
+from custom_models.adapters.rest_api.problem import STATUS
 from custom_models.adapters.signing_keys import StaticKey
 from custom_models.core import errors
 from custom_models.core.cursor import CursorSigner, Position
@@ -45,7 +46,7 @@ def genuine(api: Api, emulator: Emulator) -> str:
 @pytest.fixture
 def require_refused(attack: Attack, emulator: Emulator) -> Callable[..., None]:
     """Requires one kind of refusal, over HTTP as directly, and no call of Bedrock."""
-    classes = {error.kind: error for error in errors.CustomModelsError.__subclasses__()}
+    classes = {error.kind: error for error in STATUS}
 
     def require_refused(cursor: str, kind: str = "invalid-cursor", **filters: str) -> None:
         query = urlencode({"cursor": cursor, "maxItems": "5", **filters})
@@ -186,7 +187,7 @@ class TestForged:
         require_refused(self.forge(payload))
 
     def test_after_its_time_with_a_later_one_written_over_it(self, require_refused: RequireRefused) -> None:
-        expired = CursorSigner(StaticKey(KEY), -1).write(Position.start("token"), NO_FILTERS)
+        expired = CursorSigner(StaticKey(KEY), -1).sign(Position.start("token"), NO_FILTERS)
         require_refused(expired, "expired-cursor")
         payload = payload_of(expired)
         longer = self.forge([payload[0], payload[1] + 10**6, *payload[2:]], secret_key=FOREIGN)
@@ -196,7 +197,7 @@ class TestForged:
 
 class TestOutOfPlace:
     def test_of_another_stage(self, require_refused: RequireRefused) -> None:
-        require_refused(CursorSigner(StaticKey(FOREIGN), 3600).write(Position.start("token"), NO_FILTERS))
+        require_refused(CursorSigner(StaticKey(FOREIGN), 3600).sign(Position.start("token"), NO_FILTERS))
 
     @pytest.mark.parametrize(
         ("name", "value"),

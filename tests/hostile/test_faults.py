@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from custom_models.adapters import bedrock
-from custom_models.bootstrap import RESERVE
+from custom_models.dispatch import RESERVED_SECONDS
 from emulators.bedrock import Emulator
 from tests.conftest import Api
 from tools.faults import MODELS, REPORT, Case, attempt, cases
@@ -30,7 +30,7 @@ class TestFault:
     def test_the_client_sees_it_in_time(
         self, new_api: Callable[[], Api], emulator: Emulator, case: Case, later: bool
     ) -> None:
-        seen = attempt(new_api().handler, emulator, case, later=later, timeout=RESERVE + 3)
+        seen = attempt(new_api().handler, emulator, case, later=later, timeout=RESERVED_SECONDS + 3)
         assert seen.client == (case.later if later else case.first)
         assert seen.seconds < 3.5
         # What had been collected is there.
@@ -41,7 +41,7 @@ class TestFault:
     def test_it_does_so_with_little_time_left_too(
         self, new_api: Callable[[], Api], emulator: Emulator, case: Case, later: bool
     ) -> None:
-        seen = attempt(new_api().handler, emulator, case, later=later, timeout=RESERVE + 0.4)
+        seen = attempt(new_api().handler, emulator, case, later=later, timeout=RESERVED_SECONDS + 0.4)
         assert seen.seconds < 1.5
         assert seen.client.split()[0].rstrip(",") in ("200", "400", "429", "500", "502", "503")
 

@@ -139,8 +139,8 @@ def test_anything_is_taken_or_refused_in_one_sentence(settings: dict[str, object
 
 def test_the_timeout_has_room_for_what_the_function_does() -> None:
     from custom_models.adapters import bedrock
-    from custom_models.bootstrap import RESERVE
+    from custom_models.dispatch import RESERVED_SECONDS
 
-    least = RESERVE + bedrock.CONNECT_TIMEOUT + bedrock.READ_TIMEOUT
+    least = RESERVED_SECONDS + bedrock.MAX_ATTEMPT_SECONDS
     assert "timeoutSeconds" in refusal({"timeoutSeconds": int(least)})
     assert read({"timeoutSeconds": int(least) + 1})

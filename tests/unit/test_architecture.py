@@ -61,7 +61,7 @@ def test_an_adapter_knows_the_core_and_itself(room: str) -> None:
 def test_only_the_bedrock_adapter_speaks_botocores_paging() -> None:
     for path in modules(ROOT / "lambda_src"):
         speaks = any(word in path.read_text() for word in ("PageSize", "StartingToken", "paginate("))
-        assert speaks == (path.name == "bedrock.py"), path
+        assert speaks == (path.parent.name == "bedrock" and path.name == "client.py"), path
 
 
 def test_settings_know_the_core_alone() -> None:

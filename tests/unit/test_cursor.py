@@ -14,7 +14,7 @@ from itsdangerous import URLSafeSerializer
 
 from custom_models.core.cursor import MAX_LENGTH, CursorSigner, Position, _serializer
 from custom_models.core.errors import CursorMismatch, ExpiredCursor, InvalidCursor, UpstreamInvalid
-from tests.doubles import KEY, ChangingKeys, Clock, cursors
+from tests.doubles import KEY, ChangingKeys, Clock, signer
 
 BOUND = "0123456789abcdef" * 2
 PLACE = Position("a token/+=", 5, "0123456789abcdef")
@@ -32,12 +32,12 @@ tokens = st.text(
 @given(tokens, st.integers(1, 10**9))
 def test_what_is_written_is_read(token: str, steps: int) -> None:
     place = Position(token, steps, "0123456789abcdef")
-    assert cursors().read(cursors().write(place, BOUND), BOUND) == place
+    assert signer().verify(signer().sign(place, BOUND), BOUND) == place
 
 
 @given(tokens)
 def test_it_fits_a_url_unescaped(token: str) -> None:
-    cursor = cursors().write(Position.start(token), BOUND)
+    cursor = signer().sign(Position.start(token), BOUND)
     assert set(cursor) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
@@ -45,16 +45,16 @@ def test_a_token_of_full_length_makes_a_cursor_that_fits_a_url() -> None:
     # Digits of a hash do not compress: this is as long as it gets with the tokens that AWS makes.
     token = base64.b64encode(bytes((number * 7919) % 251 for number in range(1536))).decode()
     assert len(token) == 2048
-    cursor = cursors().write(Position(token, 10**6, "0123456789abcdef"), BOUND)
+    cursor = signer().sign(Position(token, 10**6, "0123456789abcdef"), BOUND)
     assert len(cursor) < 3000
-    assert cursors().read(cursor, BOUND).token == token
+    assert signer().verify(cursor, BOUND).token == token
 
 
 def test_a_token_that_fits_no_cursor_is_upstreams_fault() -> None:
     rng = random.Random(0)
     token = "".join(chr(rng.randrange(0x10000, 0x110000)) for _ in range(2048))
-    with pytest.raises(UpstreamInvalid, match=r"^Bedrock gave a page token that is too long to go on with\.$"):
-        cursors().write(Position.start(token), BOUND)
+    with pytest.raises(UpstreamInvalid, match=r"^Bedrock returned a page token that is too long for a cursor\.$"):
+        signer().sign(Position.start(token), BOUND)
 
 
 def test_the_longest_that_is_written_is_read() -> None:
@@ -62,47 +62,47 @@ def test_the_longest_that_is_written_is_read() -> None:
 
     def written(length: int) -> str:
         with contextlib.suppress(UpstreamInvalid):
-            return cursors().write(Position.start(token[:length]), BOUND)
+            return signer().sign(Position.start(token[:length]), BOUND)
         return ""
 
     longest = max(map(written, range(7600, len(token))), key=len)
     assert len(longest) == MAX_LENGTH
-    assert token.startswith(cursors().read(longest, BOUND).token)
+    assert token.startswith(signer().verify(longest, BOUND).token)
 
 
 def test_one_from_before_a_deployment_is_taken_after_it() -> None:
     """Clients hold on to cursors; whoever changes what is in them must still take these, or count the version up."""
-    place = cursors().read(GIVEN_OUT_BEFORE, BOUND)
+    place = signer().verify(GIVEN_OUT_BEFORE, BOUND)
     assert (place.token, place.steps) == ("three", 3)
     with pytest.raises(UpstreamInvalid):
         place.advance("two")
 
 
 def test_every_flipped_bit_makes_it_invalid() -> None:
-    good = cursors().write(PLACE, BOUND).encode()
+    good = signer().sign(PLACE, BOUND).encode()
     for position in range(len(good)):
         for bit in range(8):
             bad = bytearray(good)
             bad[position] ^= 1 << bit
             with pytest.raises(InvalidCursor):
-                cursors().read(bad.decode("latin-1"), BOUND)
+                signer().verify(bad.decode("latin-1"), BOUND)
 
 
 def test_every_other_spelling_of_its_characters_makes_it_invalid() -> None:
-    good = cursors().write(PLACE, BOUND)
+    good = signer().sign(PLACE, BOUND)
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     for other in alphabet.replace(good[-1], ""):
         with pytest.raises(InvalidCursor):
-            cursors().read(good[:-1] + other, BOUND)
+            signer().verify(good[:-1] + other, BOUND)
 
 
 def test_every_cut_makes_it_invalid() -> None:
-    good = cursors().write(PLACE, BOUND)
+    good = signer().sign(PLACE, BOUND)
     for length in range(len(good)):
         with pytest.raises(InvalidCursor):
-            cursors().read(good[:length], BOUND)
+            signer().verify(good[:length], BOUND)
         with pytest.raises(InvalidCursor):
-            cursors().read(good[length + 1 :], BOUND)
+            signer().verify(good[length + 1 :], BOUND)
 
 
 def botocore_style() -> Iterator[str]:
@@ -119,27 +119,27 @@ def botocore_style() -> Iterator[str]:
 def test_what_is_none_is_invalid_and_reads_no_key_unless_it_looks_like_one(bad: str) -> None:
     keys = ChangingKeys([KEY])
     with pytest.raises(InvalidCursor):
-        CursorSigner(keys, 3600, Clock()).read(bad, BOUND)
+        CursorSigner(keys, 3600, Clock()).verify(bad, BOUND)
     assert keys.reads == (1 if bad == "a." + "A" * 43 else 0)
 
 
 @given(st.text())
 def test_no_text_is_taken(text: str) -> None:
     with pytest.raises(InvalidCursor):
-        cursors().read(text, BOUND)
+        signer().verify(text, BOUND)
 
 
 def test_halves_of_two_cursors_are_none() -> None:
-    one, other = cursors().write(PLACE, BOUND), cursors().write(Position.start("other"), BOUND)
+    one, other = signer().sign(PLACE, BOUND), signer().sign(Position.start("other"), BOUND)
     with pytest.raises(InvalidCursor):
-        cursors().read(one.rpartition(".")[0] + "." + other.rpartition(".")[2], BOUND)
+        signer().verify(one.rpartition(".")[0] + "." + other.rpartition(".")[2], BOUND)
 
 
 @pytest.mark.parametrize("key", ["x" * 32, "", "none"])
 def test_another_key_does_not_make_it(key: str) -> None:
-    foreign = CursorSigner(ChangingKeys([key]), 3600, Clock()).write(PLACE, BOUND)
+    foreign = CursorSigner(ChangingKeys([key]), 3600, Clock()).sign(PLACE, BOUND)
     with pytest.raises(InvalidCursor):
-        cursors().read(foreign, BOUND)
+        signer().verify(foreign, BOUND)
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,13 @@ def test_another_key_does_not_make_it(key: str) -> None:
 def test_the_same_key_used_for_something_else_does_not_make_it(other: URLSafeSerializer) -> None:
     payload = [1, 2**40, BOUND, "token", 1, "mark"]
     with pytest.raises(InvalidCursor):
-        cursors().read(str(other.dumps(payload)), BOUND)
+        signer().verify(str(other.dumps(payload)), BOUND)
 
 
 @pytest.mark.parametrize("payload", [[2, {"a": 1}], {"v": 2}, [2], [1], 2, None, "x", [1] * 7])
 def test_what_another_version_may_have_signed_is_invalid(payload: object) -> None:
     with pytest.raises(InvalidCursor):
-        cursors().read(str(_serializer((KEY,)).dumps(payload)), BOUND)
+        signer().verify(str(_serializer((KEY,)).dumps(payload)), BOUND)
 
 
 @pytest.mark.parametrize("payload", ["A", "AAAA", ".AAAA", "-_-_"])
@@ -162,54 +162,54 @@ def test_what_is_signed_and_no_payload_is_invalid(payload: str) -> None:
     signed = _serializer((KEY,)).make_signer("custom-models.cursor").sign(payload).decode()
     keys = ChangingKeys([KEY])
     with pytest.raises(InvalidCursor):
-        CursorSigner(keys, 3600, Clock()).read(signed, BOUND)
+        CursorSigner(keys, 3600, Clock()).verify(signed, BOUND)
     assert keys.renewals == 0
 
 
 def test_another_version_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("custom_models.core.cursor._VERSION", 2)
-    newer = cursors().write(PLACE, BOUND)
+    newer = signer().sign(PLACE, BOUND)
     monkeypatch.undo()
     with pytest.raises(InvalidCursor):
-        cursors().read(newer, BOUND)
+        signer().verify(newer, BOUND)
 
 
 def test_it_expires_after_its_lifetime() -> None:
     clock = Clock()
-    cursor = cursors(lifetime=60, clock=clock).write(PLACE, BOUND)
+    cursor = signer(lifetime=60, clock=clock).sign(PLACE, BOUND)
     clock.now += 59.9
-    assert cursors(lifetime=60, clock=clock).read(cursor, BOUND) == PLACE
+    assert signer(lifetime=60, clock=clock).verify(cursor, BOUND) == PLACE
     clock.now += 0.1
     with pytest.raises(ExpiredCursor):
-        cursors(lifetime=60, clock=clock).read(cursor, BOUND)
+        signer(lifetime=60, clock=clock).verify(cursor, BOUND)
 
 
 def test_one_from_a_clock_that_is_ahead_is_taken() -> None:
     ahead, behind = Clock(), Clock()
     ahead.now += 1.5
-    assert cursors(clock=behind).read(cursors(clock=ahead).write(PLACE, BOUND), BOUND) == PLACE
+    assert signer(clock=behind).verify(signer(clock=ahead).sign(PLACE, BOUND), BOUND) == PLACE
 
 
 def test_it_is_bound_to_its_listing() -> None:
-    cursor = cursors().write(PLACE, BOUND)
+    cursor = signer().sign(PLACE, BOUND)
     with pytest.raises(CursorMismatch):
-        cursors().read(cursor, "f" * 32)
+        signer().verify(cursor, "f" * 32)
 
 
 def test_the_newest_key_signs_and_the_one_before_is_taken() -> None:
     rotated = CursorSigner(ChangingKeys([KEY, "n" * 32]), 3600, Clock())
-    assert rotated.read(cursors().write(PLACE, BOUND), BOUND) == PLACE
+    assert rotated.verify(signer().sign(PLACE, BOUND), BOUND) == PLACE
     with pytest.raises(InvalidCursor):
-        cursors().read(rotated.write(PLACE, BOUND), BOUND)
+        signer().verify(rotated.sign(PLACE, BOUND), BOUND)
 
 
 def test_an_unknown_signature_has_the_keys_read_again_once() -> None:
-    cursor = CursorSigner(ChangingKeys(["n" * 32]), 3600, Clock()).write(PLACE, BOUND)
+    cursor = CursorSigner(ChangingKeys(["n" * 32]), 3600, Clock()).sign(PLACE, BOUND)
     stale = ChangingKeys([KEY], real=[KEY, "n" * 32])
-    assert CursorSigner(stale, 3600, Clock()).read(cursor, BOUND) == PLACE
+    assert CursorSigner(stale, 3600, Clock()).verify(cursor, BOUND) == PLACE
     ignorant = ChangingKeys([KEY])
     with pytest.raises(InvalidCursor):
-        CursorSigner(ignorant, 3600, Clock()).read(cursor, BOUND)
+        CursorSigner(ignorant, 3600, Clock()).verify(cursor, BOUND)
     assert ignorant.renewals == 1
 
 
@@ -217,7 +217,7 @@ def test_the_longest_cursor_is_looked_at_and_no_longer_one() -> None:
     keys = ChangingKeys([KEY])
     for length, reads in ((MAX_LENGTH, 1), (MAX_LENGTH + 1, 1)):
         with pytest.raises(InvalidCursor):
-            CursorSigner(keys, 3600, Clock()).read("a" * (length - 44) + "." + "A" * 43, BOUND)
+            CursorSigner(keys, 3600, Clock()).verify("a" * (length - 44) + "." + "A" * 43, BOUND)
         assert keys.reads == reads
 
 

@@ -1,12 +1,13 @@
 """The listing: nothing lost, nothing twice, no more asked than needed, and an end to everything."""
 
+import time
 from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_models.core.budget import Budget
+from custom_models.core.budget import Limits, Usage
 from custom_models.core.errors import (
     CustomModelsError,
     ExpiredCursor,
@@ -19,14 +20,15 @@ from custom_models.core.errors import (
 )
 from custom_models.core.listing import Listing, list_models
 from custom_models.core.models import ModelSummary, Page
-from custom_models.core.query import Filters, Query
-from tests.doubles import MemorySource, cursors, model
+from custom_models.core.parameters import Filters
+from custom_models.core.query import Query
+from tests.doubles import MemorySource, model, signer
 
 BASE = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0"
 
 
-def listing(source: MemorySource, budget: Budget | None = None, **parameters: object) -> Listing:
-    return list_models(Query.from_json(parameters), source, cursors(), budget or Budget.of(60))
+def listing(source: MemorySource, limits: Limits | None = None, **parameters: object) -> Listing:
+    return list_models(Query.from_json(parameters), source, signer(), limits or Limits.from_now(60), Usage())
 
 
 def numbers(*listings: Listing) -> list[str]:
@@ -55,7 +57,7 @@ def test_following_the_cursor_gives_each_model_once(
         max_items, page_size = requests[request % len(requests)]
         parameters: dict[str, object] = {"maxItems": max_items, "pageSize": page_size}
         query = Query.from_json(parameters | ({"cursor": cursor} if cursor else {}))
-        part = list_models(query, source, cursors(), Budget.of(60))
+        part = list_models(query, source, signer(), Limits.from_now(60), Usage())
         assert len(part.models) <= max_items
         found += numbers(part)
         cursor = part.cursor
@@ -81,9 +83,9 @@ def test_every_page_is_asked_for_with_the_same_filters() -> None:
     asked: list[Filters] = []
 
     class Noting(MemorySource):
-        def fetch(self, filters: Filters, page_size: int, token: str | None, budget: Budget) -> Page:
+        def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:
             asked.append(filters)
-            return super().fetch(filters, page_size, token, budget)
+            return super().fetch(filters, page_size, token, limits, usage)
 
     first = listing(Noting(5), maxItems=2, pageSize=1, isOwned=True)
     listing(Noting(5), cursor=first.cursor, isOwned=True)
@@ -97,13 +99,13 @@ def test_one_page_takes_one_call() -> None:
 
 
 def test_a_page_that_ends_on_the_limit_with_nothing_after_it_is_the_end() -> None:
-    assert listing(MemorySource(5), maxItems=5).end == "complete"
+    assert listing(MemorySource(5), maxItems=5).stop_reason == "complete"
 
 
 def test_a_page_that_ends_on_the_limit_with_a_token_has_a_cursor() -> None:
     source = MemorySource(script=[(5, "t"), (0, None)])
     first = listing(source, maxItems=5)
-    assert first.end == "max-items"
+    assert first.stop_reason == "max-items"
     assert first.cursor is not None
     last = listing(source, maxItems=5, cursor=first.cursor)
     assert (numbers(last), last.cursor) == ([], None)
@@ -123,7 +125,7 @@ def test_empty_pages_are_gone_through() -> None:
 def test_endless_empty_pages_end_with_a_cursor_after_so_many_calls() -> None:
     source = MemorySource(script=[(0, f"t{number}") for number in range(1000)])
     part = listing(source)
-    assert (part.end, len(source.asked)) == ("budget", 50)
+    assert (part.stop_reason, len(source.asked)) == ("budget", 50)
     assert part.cursor is not None
     listing(source, cursor=part.cursor)
     assert source.asked[50] == (100, "t49")
@@ -159,7 +161,7 @@ def test_a_token_that_comes_back_in_a_later_request_is_no_listing() -> None:
 
 
 def test_more_models_than_asked_for_is_no_listing() -> None:
-    with pytest.raises(UpstreamInvalid, match=r"^Bedrock gave more models than it was asked for\.$"):
+    with pytest.raises(UpstreamInvalid, match=r"^Bedrock returned more models than were requested\.$"):
         listing(MemorySource(script=[(3, None)]), maxItems=2)
 
 
@@ -181,16 +183,18 @@ def test_a_model_that_its_filter_leaves_out_makes_it_no_listing(
     odd = model(1) | cast("ModelSummary", shown)
 
     class Given(MemorySource):
-        def fetch(self, filters: Filters, page_size: int, token: str | None, budget: Budget) -> Page:
+        def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:
             return Page([fitting, odd], None)
 
     def listed() -> Listing:
-        return list_models(Query.from_json(filters), Given(), cursors(), Budget.of(60))
+        return list_models(Query.from_json(filters), Given(), signer(), Limits.from_now(60), Usage())
 
     if passes:
         assert listed().models == [fitting, odd]
     else:
-        with pytest.raises(UpstreamInvalid, match=rf"^Bedrock gave models that {next(iter(filters))} leaves out\.$"):
+        with pytest.raises(
+            UpstreamInvalid, match=rf"^Bedrock returned models that do not match {next(iter(filters))}\.$"
+        ):
             listed()
 
 
@@ -208,10 +212,10 @@ def test_a_failure_of_the_first_page_is_raised(error: type[CustomModelsError]) -
 def test_a_failure_in_between_that_may_pass_gives_what_there_is(error: type[CustomModelsError]) -> None:
     source = MemorySource(script=[(2, "a"), error(), (3, None)])
     part = listing(source)
-    assert (numbers(part), part.end) == (all_of(2), error.kind)
+    assert (numbers(part), part.stop_reason) == (all_of(2), error.kind)
     assert part.cursor is not None
     rest = listing(source, cursor=part.cursor)
-    assert (len(rest.models), rest.end) == (3, "complete")
+    assert (len(rest.models), rest.stop_reason) == (3, "complete")
     assert source.asked[2] == (100, "a")
 
 
@@ -230,21 +234,23 @@ def test_a_bad_cursor_asks_nothing_of_upstream() -> None:
 
 def test_no_call_starts_that_may_not_end_in_time() -> None:
     source = MemorySource(5, max_attempt_seconds=10)
-    too_late = r"^There was too little time left to ask Bedrock; send the same request again\.$"
+    too_late = r"^There was too little time left to call Bedrock; send the same request again\.$"
     with pytest.raises(UpstreamUnavailable, match=too_late):
-        listing(source, Budget.of(9.9))
+        listing(source, Limits.from_now(9.9))
     assert source.asked == []
 
 
-def test_what_was_collected_in_time_is_given() -> None:
-    budget = Budget.of(60)
+def test_models_that_were_collected_in_time_are_returned(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
 
     def late(asked: int) -> int:
-        budget.deadline -= 15
+        nonlocal now
+        now += 15
         return asked
 
-    part = listing(MemorySource(100, shorten=late, max_attempt_seconds=10), budget, pageSize=5)
-    assert (len(part.models), part.end) == (20, "budget")
+    part = listing(MemorySource(100, shorten=late, max_attempt_seconds=10), Limits(deadline=60), pageSize=5)
+    assert (len(part.models), part.stop_reason) == (20, "budget")
     assert part.cursor is not None
 
 

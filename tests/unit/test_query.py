@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from custom_models.core.errors import InvalidQuery
 from custom_models.core.models import ModelSummary
-from custom_models.core.query import FILTERS, PARAMETERS, Boolean, DateTime, Enum, Query, Text
+from custom_models.core.parameters import FILTERS, PARAMETERS, Boolean, DateTime, Enum, String
+from custom_models.core.query import Query
 
 ARN = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0:300k"
 CUSTOM_ARN = "arn:aws:bedrock:us-east-1:123456789012:custom-model/amazon.nova-pro-v1:0:300k/abcdefghij12"
@@ -135,8 +136,8 @@ def test_bad_json_is_named(name: str, bad: object) -> None:
 @pytest.mark.parametrize(
     ("name", "bad", "message"),
     [
-        ("nameContains", "", "must not be empty: leave it out instead"),
-        ("nameContains", None, "must not be empty: leave it out instead"),
+        ("nameContains", "", "must not be empty: omit it instead"),
+        ("nameContains", None, "must not be empty: omit it instead"),
         ("nameContains", 5, "must be a string"),
         ("nameContains", "a" * 64, "must have at most 63 characters"),
         ("baseModelArnEquals", "arn", "must have at least 20 characters"),
@@ -144,8 +145,8 @@ def test_bad_json_is_named(name: str, bad: object) -> None:
         ("cursor", "\udfff", "must be valid Unicode text"),
         ("modelStatus", "active", "must be Active or Creating or Failed"),
         ("isOwned", "TRUE", "must be true or false"),
-        ("creationTimeAfter", "yesterday", f"must be {DateTime.what}"),
-        ("creationTimeAfter", "2026-02-30T00:00:00Z", f"must be {DateTime.what} (there is no such day)"),
+        ("creationTimeAfter", "yesterday", f"must be {DateTime.format}"),
+        ("creationTimeAfter", "2026-02-30T00:00:00Z", f"must be {DateTime.format} (this day does not exist)"),
     ],
 )
 def test_a_message_says_what_it_must_be(name: str, bad: object, message: str) -> None:
@@ -168,7 +169,7 @@ def test_every_bad_parameter_is_named_at_once() -> None:
     errors = errors_of_text(maxItems="0", nameContain="x", isOwned="", pageSize=["5", "5"], sortOrder="Ascending")
     assert set(errors) == {"maxItems", "nameContain", "isOwned", "pageSize"}
     assert errors["nameContain"] == "is not a parameter of this API (did you mean nameContains?)"
-    assert errors["isOwned"] == "must not be empty: leave it out instead"
+    assert errors["isOwned"] == "must not be empty: omit it instead"
     assert errors["pageSize"] == "must be given once, not 2 times"
 
 
@@ -311,8 +312,8 @@ class TestAgainstBotocore:
     def test_each_has_the_type_the_pattern_and_the_values_of_its_shape(self) -> None:
         for parameter in FILTERS:
             shape = self.shape(parameter.name)
-            match parameter.kind:
-                case Text(pattern=pattern, min_length=shortest, max_length=longest):
+            match parameter.type:
+                case String(pattern=pattern, min_length=shortest, max_length=longest):
                     assert shape["type"] == "string"
                     assert pattern == shape["pattern"]
                     if "max" in shape:
@@ -327,17 +328,17 @@ class TestAgainstBotocore:
                     pytest.fail(f"{parameter.name}: {kind}")
 
     def test_the_only_filter_without_a_length_is_bound_by_the_arns_that_it_is_one_of(self) -> None:
-        unbound = [p.name for p in FILTERS if isinstance(p.kind, Text) and "max" not in self.shape(p.name)]
+        unbound = [p.name for p in FILTERS if isinstance(p.type, String) and "max" not in self.shape(p.name)]
         assert unbound == ["foundationModelArnEquals"]
-        (kind,) = [p.kind for p in FILTERS if p.name == "foundationModelArnEquals"]
-        assert isinstance(kind, Text)
+        (kind,) = [p.type for p in FILTERS if p.name == "foundationModelArnEquals"]
+        assert isinstance(kind, String)
         assert kind.max_length == self.shape("baseModelArnEquals")["max"]
 
     def test_sizes_are_in_the_range_of_max_results(self) -> None:
         shape = self.shape("maxResults")
         for parameter in PARAMETERS:
             if parameter.name in ("maxItems", "pageSize"):
-                assert parameter.kind.schema() == {"type": "integer", "minimum": shape["min"], "maximum": shape["max"]}
+                assert parameter.type.schema() == {"type": "integer", "minimum": shape["min"], "maximum": shape["max"]}
 
     def test_a_summary_has_the_members_of_its_shape(self) -> None:
         shape = self.shapes["CustomModelSummary"]
@@ -355,7 +356,7 @@ class TestAgainstBotocore:
 
     def test_patterns_mean_the_same_where_they_are_anchored(self) -> None:
         for parameter in FILTERS:
-            pattern = parameter.kind.schema().get("pattern")
-            if isinstance(parameter.kind, Text) and parameter.kind.pattern:
+            pattern = parameter.type.schema().get("pattern")
+            if isinstance(parameter.type, String) and parameter.type.pattern:
                 assert isinstance(pattern, str)
                 assert re.search(pattern, "x\n" + ARN) is None

@@ -1,8 +1,8 @@
-"""The record: what the log is told of a request."""
+"""The request log: what is recorded about a request."""
 
 import pytest
 
-from custom_models.core.budget import Budget
+from custom_models.core.budget import Limits, Usage
 from custom_models.core.errors import CustomModelsError, Internal, InvalidQuery, UpstreamUnavailable
 from custom_models.core.listing import Listing
 from custom_models.core.query import Query
@@ -10,53 +10,58 @@ from custom_models.request_log import RequestLog
 from tests.doubles import model
 
 
-def failed(error: Exception, failure: str | None = None) -> RequestLog:
-    record = RequestLog("request", Budget(deadline=0, failure=failure))
-    record.failed(error)
-    return record
+def new_log() -> RequestLog:
+    return RequestLog("request", Limits(deadline=0))
 
 
-def test_a_request_that_nothing_is_known_of_is_a_fault_of_ours() -> None:
-    record = RequestLog("request", Budget(deadline=0))
-    assert (record.outcome, record.status, record.items, record.end) == ("internal", None, 0, None)
-    assert (record.cursor_in, record.cursor_out, record.filters) == (False, False, ())
+def failed(error: Exception, last_error: str | None = None) -> RequestLog:
+    log = RequestLog("request", Limits(deadline=0), Usage(last_error=last_error))
+    log.add_error(error)
+    return log
 
 
-def test_what_was_asked_for_and_what_came_of_it() -> None:
-    record = RequestLog("request", Budget(deadline=0))
-    record.asked(Query.from_json({"sortOrder": "Ascending", "isOwned": True, "cursor": "secret"}))
-    record.listed(Listing([model(0), model(1)], "secret", "max-items"))
-    assert (record.filters, record.items, record.end) == (["isOwned", "sortOrder"], 2, "max-items")
-    assert (record.cursor_in, record.cursor_out) == (True, True)
-    record.asked(Query.from_json({}))
-    record.listed(Listing([], None, "complete"))
-    assert (record.filters, record.items, record.end) == ([], 0, "complete")
-    assert (record.cursor_in, record.cursor_out) == (False, False)
+def test_a_request_that_recorded_nothing_is_an_internal_error() -> None:
+    log = new_log()
+    assert (log.outcome, log.status, log.items, log.stop_reason) == ("internal", None, 0, None)
+    assert (log.cursor_in, log.cursor_out, log.filters) == (False, False, ())
 
 
-def test_what_nobody_expected_is_a_fault() -> None:
+def test_the_query_and_the_listing_are_recorded() -> None:
+    log = new_log()
+    log.add_query(Query.from_json({"sortOrder": "Ascending", "isOwned": True, "cursor": "secret"}))
+    log.add_listing(Listing([model(0), model(1)], "secret", "max-items"))
+    assert (log.filters, log.items, log.stop_reason) == (["isOwned", "sortOrder"], 2, "max-items")
+    assert (log.cursor_in, log.cursor_out) == (True, True)
+    log.add_query(Query.from_json({}))
+    log.add_listing(Listing([], None, "complete"))
+    assert (log.filters, log.items, log.stop_reason) == ([], 0, "complete")
+    assert (log.cursor_in, log.cursor_out) == (False, False)
+
+
+def test_an_unexpected_exception_is_an_internal_error() -> None:
     error = ZeroDivisionError()
-    record = failed(error)
-    assert (record.outcome, record.fault) == ("internal", error)
+    log = failed(error)
+    assert (log.outcome, log.error, log.internal_error) == ("internal", None, error)
 
 
-def test_what_caused_an_error_of_ours_is_a_fault() -> None:
+def test_the_cause_of_an_error_is_an_internal_error() -> None:
     cause = LookupError("the secret has no current version")
     with pytest.raises(Internal) as caught:
         raise Internal from cause
-    assert failed(caught.value).fault is cause
+    log = failed(caught.value)
+    assert (log.error, log.internal_error) == (caught.value, cause)
 
 
 @pytest.mark.parametrize(
-    ("error", "known", "told"),
+    ("error", "known", "recorded"),
     [
         (UpstreamUnavailable("There was too little time."), None, "There was too little time."),
         (UpstreamUnavailable("There was too little time."), "ReadTimeoutError", "ReadTimeoutError"),
         (InvalidQuery(detail="The event must be a JSON object."), None, None),
     ],
 )
-def test_upstreams_failure_is_told_as_upstream_said_it_if_it_did(
-    error: CustomModelsError, known: str | None, told: str | None
+def test_an_upstream_error_keeps_the_error_of_the_call_if_it_is_known(
+    error: CustomModelsError, known: str | None, recorded: str | None
 ) -> None:
-    record = failed(error, known)
-    assert (record.outcome, record.fault, record.budget.failure) == (error.kind, None, told)
+    log = failed(error, known)
+    assert (log.outcome, log.internal_error, log.usage.last_error) == (error.kind, None, recorded)

@@ -12,7 +12,7 @@ import pytest
 from custom_models.adapters.signing_keys import (
     CACHE_SECONDS,
     MAX_READ_SECONDS,
-    RENEWAL_SECONDS,
+    REFRESH_SECONDS,
     SecretKeys,
     StaticKey,
 )
@@ -121,7 +121,7 @@ def sixteen_at_once(call: New[T]) -> list[T]:
 def test_a_given_key_is_the_only_one_and_is_not_shown() -> None:
     given = StaticKey("k" * 32)
     assert list(given.current()) == ["k" * 32]
-    assert given.renewed(given.current()) is None  # type: ignore[func-returns-value]
+    assert given.refresh(given.current()) is None  # type: ignore[func-returns-value]
     assert "kk" not in f"{given!r} {given}"
 
 
@@ -159,7 +159,7 @@ class TestCache:
     def test_the_age_counts_from_the_last_read(self, manager: SecretsManager, keys: SecretKeys, clock: Clock) -> None:
         known = keys.current()
         clock.now += CACHE_SECONDS - 1
-        assert keys.renewed(known) is None
+        assert keys.refresh(known) is None
         clock.now += CACHE_SECONDS - 1
         assert keys.current() == known
         assert manager.reads == 2
@@ -176,7 +176,7 @@ class TestCache:
         assert keys.current() == known
         manager.forget_connections()
         new = manager.rotate()
-        assert keys.renewed(known) == (*known, new)
+        assert keys.refresh(known) == (*known, new)
         assert warnings() == []
 
     @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ class TestCache:
         answer: Answer,
         kind: str,
     ) -> None:
-        warning = f"The secret cannot be read ({kind}); the keys known so far stay in use"
+        warning = f"The secret cannot be read ({kind}); the known keys stay in use"
         known = keys.current()
         manager.misbehave(always=answer)
         clock.now += CACHE_SECONDS
@@ -204,7 +204,7 @@ class TestCache:
             assert keys.current() == known
         assert manager.reads == 2
         assert warnings() == [warning]
-        clock.now += RENEWAL_SECONDS - 0.5
+        clock.now += REFRESH_SECONDS - 0.5
         assert keys.current() == known
         assert manager.reads == 2
         clock.now += 0.5
@@ -213,7 +213,7 @@ class TestCache:
         assert warnings() == [warning]
         manager.misbehave()
         new = manager.rotate()
-        clock.now += RENEWAL_SECONDS
+        clock.now += REFRESH_SECONDS
         assert keys.current() == (*known, new)
         assert warnings() == []
 
@@ -223,21 +223,21 @@ class TestRenewal:
         known = keys.current()
         new = manager.rotate()
         for _ in range(2):  # The second time as another thread would, which tried the old keys too.
-            assert keys.renewed(known) == (*known, new)
+            assert keys.refresh(known) == (*known, new)
         assert keys.current() == (*known, new)
-        assert keys.renewed((*known, new)) is None
+        assert keys.refresh((*known, new)) is None
         assert manager.reads == 2
 
     def test_once_in_an_interval_at_most(self, manager: SecretsManager, keys: SecretKeys, clock: Clock) -> None:
         known = keys.current()
-        assert keys.renewed(known) is None
+        assert keys.refresh(known) is None
         assert manager.reads == 2
         new = manager.rotate()
-        clock.now += RENEWAL_SECONDS - 0.5
-        assert keys.renewed(known) is None
+        clock.now += REFRESH_SECONDS - 0.5
+        assert keys.refresh(known) is None
         assert manager.reads == 2
         clock.now += 0.5
-        assert keys.renewed(known) == (*known, new)
+        assert keys.refresh(known) == (*known, new)
         assert manager.reads == 3
 
     @out_of_reach
@@ -246,15 +246,15 @@ class TestRenewal:
         new = manager.rotate()
         manager.misbehave(answer)
         for _ in range(3):
-            with pytest.raises(UpstreamUnavailable, match="key of the cursors"):
-                keys.renewed(known)
-            assert keys.renewed(("an older key",)) == known
-            clock.now += RENEWAL_SECONDS / 4
+            with pytest.raises(UpstreamUnavailable, match="key that signs cursors"):
+                keys.refresh(known)
+            assert keys.refresh(("an older key",)) == known
+            clock.now += REFRESH_SECONDS / 4
         assert manager.reads == 2
         assert keys.current() == known
-        clock.now += RENEWAL_SECONDS / 4
-        assert keys.renewed(known) == (*known, new)
-        assert keys.renewed((*known, new)) is None
+        clock.now += REFRESH_SECONDS / 4
+        assert keys.refresh(known) == (*known, new)
+        assert keys.refresh((*known, new)) is None
 
 
 class TestOutOfReach:
@@ -262,7 +262,7 @@ class TestOutOfReach:
     def test_unavailable_until_it_is_back(self, manager: SecretsManager, keys: SecretKeys, answer: Answer) -> None:
         for answers in [(answer,), (None, answer)]:
             manager.misbehave(*answers)
-            with pytest.raises(UpstreamUnavailable, match="key of the cursors"):
+            with pytest.raises(UpstreamUnavailable, match="key that signs cursors"):
                 keys.current()
         assert list(keys.current()) == [manager.key]
 
@@ -296,7 +296,7 @@ class TestNotAKey:
         assert "AccessDeniedException" in self.refused(keys.current)
         known = keys.current()
         manager.misbehave(DENIED)
-        assert "AccessDeniedException" in self.refused(keys.renewed, known)
+        assert "AccessDeniedException" in self.refused(keys.refresh, known)
         assert keys.current() == known
 
     def test_missing(self, manager: SecretsManager, keys: SecretKeys) -> None:
@@ -359,10 +359,10 @@ class TestSecrecy:
         manager.put(self.KEY)
         known = keys.current()
         assert known[-1] == self.KEY
-        seen = [self.failure(CursorSigner(keys, 60).write, POSITION, FINGERPRINT)]
+        seen = [self.failure(CursorSigner(keys, 60).sign, POSITION, FINGERPRINT)]
         manager.misbehave(always=wrong)
         clock.now += CACHE_SECONDS
-        failures = [self.failure(keys.renewed, known), self.failure(SecretKeys(NAME, boto3.Session()).current)]
+        failures = [self.failure(keys.refresh, known), self.failure(SecretKeys(NAME, boto3.Session()).current)]
         assert [failure != "" for failure in failures] == [wrong is not None] * 2
         seen += [*failures, self.failure(keys.current), f"{keys!r} {keys}", function.get({"maxItems": 10}).text]
         output = capsys.readouterr()
@@ -391,7 +391,7 @@ class TestThreads:
         known = keys.current()
         new = manager.rotate()
         manager.latency = 0.05
-        assert sixteen_at_once(lambda: keys.renewed(known)) == [(*known, new)] * 16
+        assert sixteen_at_once(lambda: keys.refresh(known)) == [(*known, new)] * 16
         assert manager.reads == 2
 
 
@@ -406,47 +406,47 @@ class TestCursors:
         self, manager: SecretsManager, clock: Clock, container: New[CursorSigner]
     ) -> None:
         long_lived = container()
-        cursor = long_lived.write(POSITION, FINGERPRINT)
+        cursor = long_lived.sign(POSITION, FINGERPRINT)
         manager.rotate()
         clock.now += CACHE_SECONDS
         for cursors in (long_lived, container()):
-            assert cursors.read(cursor, FINGERPRINT) == POSITION
-            newer = cursors.write(POSITION, FINGERPRINT)
-            assert CursorSigner(StaticKey(manager.key), 60).read(newer, FINGERPRINT) == POSITION
+            assert cursors.verify(cursor, FINGERPRINT) == POSITION
+            newer = cursors.sign(POSITION, FINGERPRINT)
+            assert CursorSigner(StaticKey(manager.key), 60).verify(newer, FINGERPRINT) == POSITION
         manager.rotate()
         clock.now += CACHE_SECONDS
         for cursors in (long_lived, container()):
             with pytest.raises(InvalidCursor):
-                cursors.read(cursor, FINGERPRINT)
+                cursors.verify(cursor, FINGERPRINT)
 
     def test_forgeries_cost_one_read_and_rubbish_none(
         self, manager: SecretsManager, container: New[CursorSigner]
     ) -> None:
         cursors = container()
         with pytest.raises(InvalidCursor):
-            cursors.read("rubbish", FINGERPRINT)
+            cursors.verify("rubbish", FINGERPRINT)
         assert manager.calls == []
-        forgery = CursorSigner(StaticKey("another key, which is long enough"), 60).write(POSITION, FINGERPRINT)
+        forgery = CursorSigner(StaticKey("another key, which is long enough"), 60).sign(POSITION, FINGERPRINT)
         for _ in range(3):
             with pytest.raises(InvalidCursor):
-                cursors.read(forgery, FINGERPRINT)
+                cursors.verify(forgery, FINGERPRINT)
         assert manager.reads == 2
 
     def test_nobody_is_told_that_a_cursor_is_invalid_while_nobody_can_know(
         self, manager: SecretsManager, clock: Clock, container: New[CursorSigner]
     ) -> None:
         stale = container()
-        known = stale.write(POSITION, FINGERPRINT)
+        known = stale.sign(POSITION, FINGERPRINT)
         manager.rotate()
-        cursor = container().write(POSITION, FINGERPRINT)
+        cursor = container().sign(POSITION, FINGERPRINT)
         manager.misbehave(always=UNAVAILABLE)
         for _ in range(2):
             with pytest.raises(UpstreamUnavailable):
-                stale.read(cursor, FINGERPRINT)
-            assert stale.read(known, FINGERPRINT) == POSITION
+                stale.verify(cursor, FINGERPRINT)
+            assert stale.verify(known, FINGERPRINT) == POSITION
         manager.misbehave()
-        clock.now += RENEWAL_SECONDS
-        assert stale.read(cursor, FINGERPRINT) == POSITION
+        clock.now += REFRESH_SECONDS
+        assert stale.verify(cursor, FINGERPRINT) == POSITION
 
 
 class TestFunction:

@@ -138,7 +138,7 @@ def _unaccounted(server: Server, kinds: Counter[str], account: Account) -> Itera
     attempts = sum(line["upstream_pages"] + line["upstream_retries"] for line in logged)
     if attempts != account.calls:
         yield f"the function tells of {attempts:,} calls, and Bedrock of {account.calls:,}"
-    felt = sum(line["upstream_retries"] + (line.get("end", line["outcome"]) in CAUSED) for line in logged)
+    felt = sum(line["upstream_retries"] + (line.get("stop_reason", line["outcome"]) in CAUSED) for line in logged)
     if felt != sum(account.faults.values()):
         yield f"{felt:,} calls failed, and Bedrock's faults were {sum(account.faults.values()):,}"
     if account.refused:

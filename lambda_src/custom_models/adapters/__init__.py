@@ -1,1 +1,1 @@
-"""The outside world, each side of it in a room of its own; no room knows another."""
+"""Adapters for external systems. Adapters do not import each other."""

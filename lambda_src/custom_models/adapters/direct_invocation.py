@@ -1,4 +1,4 @@
-"""Direct invocation: a JSON object in, a JSON object out, and an exception whose class says what failed."""
+"""Direct invocation: a JSON object in, a JSON object out. A failure raises the class that names it."""
 
 from typing import Any
 
@@ -7,31 +7,31 @@ from custom_models.core.query import Query
 from custom_models.request_log import ListModels, RequestLog
 
 
-class Direct:
-    """Answers Step Functions, other functions and the command line."""
+class DirectInvocation:
+    """Handles invocations by Step Functions, other functions and the AWS CLI."""
 
     def __init__(self, list_models: ListModels) -> None:
-        """Take what makes a listing of a query."""
+        """Take the function that returns the listing of a query."""
         self._list_models = list_models
 
-    def handle(self, event: object, record: RequestLog) -> dict[str, Any]:
-        """Return the listing that an event asks for.
+    def handle(self, event: object, log: RequestLog) -> dict[str, Any]:
+        """Return the listing that the event requests.
 
         Raises:
-            CustomModelsError: one of its classes, for a state machine's ``ErrorEquals``. Without a
-                cause: the Lambda runtime reports the stack trace of what is raised.
+            CustomModelsError: one of its subclasses, for ``ErrorEquals`` of a state machine. It has
+                no cause, because the Lambda runtime reports the stack trace of what is raised.
         """
         try:
             if not isinstance(event, dict):
                 raise InvalidQuery(
                     detail='The event must be a JSON object of parameters, such as {} or {"maxItems": 5}.'
                 )
-            body = self._list_models(Query.from_json(event), record).body()
+            body = self._list_models(Query.from_json(event), log).body()
         except CustomModelsError as error:
-            record.failed(error)
+            log.add_error(error)
             raise error from None
-        except Exception as fault:
-            record.failed(fault)
+        except Exception as error:
+            log.add_error(error)
             raise Internal from None
-        record.outcome = "ok"
+        log.outcome = "ok"
         return body

@@ -1,4 +1,4 @@
-"""The boto3 session that the clients are made with."""
+"""The boto3 session that all clients are created from."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -9,15 +9,15 @@ import botocore.handlers
 import botocore.session
 
 _SERVICES = ("bedrock", "secrets-manager")
-"""Those that are called, as botocore's events spell them."""
+"""The services that are called, as botocore's events spell them."""
 
 
 def new_session() -> boto3.Session:
-    """Return a session as boto3 makes it; in Lambda, without the event handlers of services that are not called.
+    """Return boto3's session; in Lambda, without the event handlers of services that are not called.
 
-    botocore registers 127 with each session, of which these services need nine: the rest are a
-    twentieth of a cold start. Where botocore does not list them as expected, all are registered,
-    and so they are elsewhere: the credentials of a person may come from a service of their own.
+    botocore registers 127 handlers with each session. These services need nine of them; the others
+    cost a twentieth of a cold start. All handlers are registered if botocore does not list them as
+    expected, and outside Lambda, where credentials may come from another service (SSO, STS).
     """
     if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
         return boto3.Session()
@@ -32,10 +32,10 @@ def new_session() -> boto3.Session:
 
 
 def _handlers() -> Iterator[tuple[str, Callable[..., Any]]]:
-    for event, handler, *place in botocore.handlers.BUILTIN_HANDLERS:
-        # EVENT, or EVENT.SERVICE and what is below; under docs is what botocore's documentation is written with.
-        kind, _, rest = event.partition(".")
-        if kind != "docs" and rest.partition(".")[0] in ("", "*", *_SERVICES):
-            if place:
-                raise ValueError(f"{event}: before or after others")
+    for event, handler, *position in botocore.handlers.BUILTIN_HANDLERS:
+        # EVENT or EVENT.SERVICE…. Handlers under docs only generate botocore's documentation.
+        name, _, rest = event.partition(".")
+        if name != "docs" and rest.partition(".")[0] in ("", "*", *_SERVICES):
+            if position:
+                raise ValueError(f"{event} has a position among the handlers")
             yield event, handler

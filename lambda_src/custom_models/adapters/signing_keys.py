@@ -1,4 +1,4 @@
-"""The keys that sign cursors: from Secrets Manager on AWS, one given key elsewhere."""
+"""The keys that sign cursors: a secret in Secrets Manager on AWS, one fixed key elsewhere."""
 
 import logging
 import threading
@@ -9,16 +9,16 @@ from typing import Any, TypeGuard
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as NoConnection
+from botocore.exceptions import ConnectionError as BotocoreConnectionError
 from botocore.parsers import ResponseParserError
 
 from custom_models.core.cursor import MIN_KEY_LENGTH
 from custom_models.core.errors import Internal, UpstreamUnavailable
 
 CACHE_SECONDS = 300
-RENEWAL_SECONDS = 30
+REFRESH_SECONDS = 30
 MAX_READ_SECONDS = 5.0
-"""Seconds that reading the secret lasts at most: two calls of one attempt each (1 s to connect, 1.5 s to read)."""
+"""The longest time that a read of the secret takes: two calls of one attempt (1 s to connect, 1.5 s to read)."""
 
 _CONFIG = Config(connect_timeout=1, read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 1})
 
@@ -26,30 +26,31 @@ _log = logging.getLogger(__name__)
 
 
 class StaticKey:
-    """One key for good."""
+    """One key that never changes."""
 
     def __init__(self, key: str) -> None:
         """Take the key."""
         self._keys = (key,)
 
     def current(self) -> Sequence[str]:
-        """Return it."""
+        """Return the key."""
         return self._keys
 
-    def renewed(self, tried: Sequence[str]) -> None:
-        """Return None: there is no other."""
+    def refresh(self, tried: Sequence[str]) -> None:
+        """Return None: there is no other key."""
 
 
 class SecretKeys:
-    """The current and the previous version of a secret, cached; safe to share between threads.
+    """The current and the previous version of a secret, cached. Threads may share it.
 
-    The secret is a string, the key itself. It is read when a key is first needed, again after some
-    minutes, and at once (though at most every 30 s) for a signature that no known key made: another
-    container may have signed with a newer one. While it cannot be read, known keys stay in use.
+    The secret string is the key. It is read when a key is first needed and again after five
+    minutes. For a signature that no known key made, it is read at once, but at most every 30
+    seconds: another container may have signed with a newer key. While the secret cannot be read,
+    the known keys stay in use.
     """
 
     def __init__(self, secret_id: str, session: boto3.Session, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the secret's name or ARN, what to reach it with, and the clock that its age is measured with."""
+        """Take the secret's name or ARN, the session for its client, and the clock for the age of the cache."""
         self._secret_id = secret_id
         self._session = session
         self._clock = clock
@@ -57,15 +58,15 @@ class SecretKeys:
         self._client: Any = None
         self._keys: Sequence[str] = ()
         self._read_at = float("-inf")
-        self._renewed_at = float("-inf")
-        self._renewal_failure: UpstreamUnavailable | Internal | None = None
+        self._refreshed_at = float("-inf")
+        self._refresh_error: UpstreamUnavailable | Internal | None = None
 
     def current(self) -> Sequence[str]:
         """Return the keys, oldest first.
 
         Raises:
-            UpstreamUnavailable: they are not known yet, and Secrets Manager cannot be reached.
-            Internal: the secret is denied, missing or no key.
+            UpstreamUnavailable: no key is known yet, and Secrets Manager cannot be reached.
+            Internal: the secret is denied, missing or not a key.
         """
         with self._lock:
             if self._clock() - self._read_at >= CACHE_SECONDS:
@@ -74,32 +75,32 @@ class SecretKeys:
                 except (UpstreamUnavailable, Internal) as error:
                     if not self._keys:
                         raise
-                    _log.warning("The secret cannot be read (%s); the keys known so far stay in use", error.kind)
-                    # Not at every request from now on: the next try is a renewal interval away.
-                    self._read_at = self._clock() - CACHE_SECONDS + RENEWAL_SECONDS
+                    _log.warning("The secret cannot be read (%s); the known keys stay in use", error.kind)
+                    # Try again after the refresh interval, not at every request.
+                    self._read_at = self._clock() - CACHE_SECONDS + REFRESH_SECONDS
             return self._keys
 
-    def renewed(self, tried: Sequence[str]) -> Sequence[str] | None:
-        """Return other keys than those tried, read again if that was not done lately; None if there are none.
+    def refresh(self, tried: Sequence[str]) -> Sequence[str] | None:
+        """Return other keys than those tried; None if there are none. Reads the secret, at most every 30 seconds.
 
         Raises:
-            UpstreamUnavailable: Secrets Manager cannot be reached, so that nobody can tell whether
-                the unknown signature is a forgery.
-            Internal: the secret is denied, missing or no key.
+            UpstreamUnavailable: Secrets Manager cannot be reached, so the unknown signature may be
+                valid or forged.
+            Internal: the secret is denied, missing or not a key.
         """
         with self._lock:
             if self._keys != tried:
-                # Another thread has renewed them meanwhile.
+                # Another thread has refreshed them.
                 return self._keys
-            if self._clock() - self._renewed_at < RENEWAL_SECONDS:
-                if self._renewal_failure is not None:
-                    raise type(self._renewal_failure)(self._renewal_failure.detail)
+            if self._clock() - self._refreshed_at < REFRESH_SECONDS:
+                if self._refresh_error is not None:
+                    raise type(self._refresh_error)(self._refresh_error.detail)
                 return None
-            self._renewed_at = self._clock()
+            self._refreshed_at = self._clock()
             try:
                 self._keys = self._read()
-            except (UpstreamUnavailable, Internal) as failure:
-                self._renewal_failure = failure
+            except (UpstreamUnavailable, Internal) as error:
+                self._refresh_error = error
                 raise
             return self._keys if self._keys != tried else None
 
@@ -107,26 +108,27 @@ class SecretKeys:
         if self._client is None:
             self._client = self._session.client("secretsmanager", config=_CONFIG)
         try:
-            # In this order: a rotation in between gives the same key twice, and not none of the old ones.
+            # In this order, a rotation between the two calls returns the same key twice; in the other order the old
+            # key would be missed.
             current = self._version("AWSCURRENT")
             if current is None:
-                raise Internal from LookupError("the secret of the cursor key has no current version")
+                raise Internal from LookupError("the secret with the cursor key has no current version")
             if not _is_key(current):
                 raise Internal from ValueError(f"the secret is not a string of at least {MIN_KEY_LENGTH} characters")
             previous = self._version("AWSPREVIOUS")
         finally:
-            # The next read is minutes away; a container that was frozen meanwhile would not notice that
-            # the other side has hung up, and there is no second attempt.
+            # The next read is minutes away. A container that was frozen in between would use a connection
+            # that the server has closed, and there is no second attempt.
             self._client.close()
         self._read_at = self._clock()
-        self._renewal_failure = None
-        # A secret that was never rotated has no previous version, and one that was no key has signed nothing.
+        self._refresh_error = None
+        # A secret that was never rotated has no previous version. A version that is not a key has signed nothing.
         return (previous, current) if _is_key(previous) else (current,)
 
     def _version(self, stage: str) -> object:
-        """Return what a version holds, be it a key or not; None if there is no such version."""
+        """Return the value of a version, whether or not it is a key; None if the version does not exist."""
         try:
-            answer = self._client.get_secret_value(SecretId=self._secret_id, VersionStage=stage)
+            response = self._client.get_secret_value(SecretId=self._secret_id, VersionStage=stage)
         except self._client.exceptions.ResourceNotFoundException:
             return None
         except ClientError as error:
@@ -135,20 +137,20 @@ class SecretKeys:
             if status >= 500 or status == 429 or "Throttl" in code:
                 raise UpstreamUnavailable(_UNREACHABLE) from None
             raise Internal from error
-        except (HTTPClientError, NoConnection):
+        except (HTTPClientError, BotocoreConnectionError):
             raise UpstreamUnavailable(_UNREACHABLE) from None
         except BotoCoreError as error:
             raise Internal from error
         except (ResponseParserError, AttributeError, LookupError, TypeError, ValueError) as error:
-            # botocore's parser trusts the shape of an answer. What it says is left out: it may quote the key.
-            raise Internal from ValueError(f"Secrets Manager's answer cannot be parsed ({type(error).__name__})")
-        if "SecretString" not in answer and "SecretBinary" not in answer:
-            raise Internal from ValueError("Secrets Manager's answer holds no secret")
-        return answer.get("SecretString", b"")
+            # botocore's parser trusts the shape of a response. Its message is left out because it may quote the key.
+            raise Internal from ValueError(f"Secrets Manager's response cannot be parsed ({type(error).__name__})")
+        if "SecretString" not in response and "SecretBinary" not in response:
+            raise Internal from ValueError("Secrets Manager's response has no secret")
+        return response.get("SecretString", b"")
 
 
 def _is_key(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and len(value) >= MIN_KEY_LENGTH
 
 
-_UNREACHABLE = "The key of the cursors could not be read in time; wait and send the same request again."
+_UNREACHABLE = "The key that signs cursors could not be read in time; wait and send the same request again."

@@ -1,4 +1,4 @@
-"""One log line and the metrics of each request, made of its record."""
+"""The log line and the metrics of each request."""
 
 import json
 import logging
@@ -11,6 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from custom_models.core.errors import CursorError
 from custom_models.request_log import RequestLog
 
 NAMESPACE = "CustomModels"
@@ -22,113 +23,109 @@ UPSTREAM_THROTTLES = "UpstreamThrottles"
 UPSTREAM_LATENCY = "UpstreamLatency"
 REJECTED_CURSORS = "RejectedCursors"
 OUTCOME = "outcome"
-"""The dimension of REQUESTS, beside the service."""
+"""The second dimension of REQUESTS; the first one is the service."""
 
-_OF_REQUESTS = {REQUESTS: MetricUnit.Count}
-_OF_ALL = {ITEMS: MetricUnit.Count, REJECTED_CURSORS: MetricUnit.Count}
-_OF_CALLS = {
+_REQUEST_UNITS = {REQUESTS: MetricUnit.Count}
+_UNITS = {ITEMS: MetricUnit.Count, REJECTED_CURSORS: MetricUnit.Count}
+_UPSTREAM_UNITS = {
     UPSTREAM_PAGES: MetricUnit.Count,
     UPSTREAM_THROTTLES: MetricUnit.Count,
     UPSTREAM_LATENCY: MetricUnit.Milliseconds,
 }
-"""Of the requests that called upstream: where nothing was asked, nothing was slow or fast."""
-
-_CURSOR_OUTCOMES = frozenset({"invalid-cursor", "expired-cursor", "cursor-mismatch"})
-_OPERATORS_OUTCOMES = frozenset({"internal", "upstream-denied", "upstream-invalid"})
-"""What the operators of this API should look at, and nobody else can mend."""
+"""Only of requests that called upstream: the others would distort the latency."""
 
 
 class Telemetry:
-    """The log and the metrics of this function, both on standard output."""
+    """The log and the metrics of this function. Both are written to standard output."""
 
     def __init__(self, service: str) -> None:
-        """Take the name that tells this function's lines and metrics from another stage's.
+        """Take the name that separates this stage's log lines and metrics from another stage's.
 
-        The level is Powertools' to read, from ``POWERTOOLS_LOG_LEVEL`` or ``AWS_LAMBDA_LOG_LEVEL``.
+        Powertools reads the log level from ``POWERTOOLS_LOG_LEVEL`` or ``AWS_LAMBDA_LOG_LEVEL``.
         """
         self._service = service
-        by_outcome = _definition(service, _OF_REQUESTS, OUTCOME)
+        by_outcome = _definition(service, _REQUEST_UNITS, OUTCOME)
         self._definitions = {
-            False: [by_outcome, _definition(service, _OF_ALL)],
-            True: [by_outcome, _definition(service, {**_OF_ALL, **_OF_CALLS})],
+            False: [by_outcome, _definition(service, _UNITS)],
+            True: [by_outcome, _definition(service, {**_UNITS, **_UPSTREAM_UNITS})],
         }
         self._logger = Logger(service=service, utc=True, use_rfc3339=True, location=None)
-        # The package's modules log under their own names: their lines should look like the others, and not
-        # be written once more by the handler that Lambda has on the root.
+        # The package's modules log under their own names. Their lines must have the same format, and the
+        # handler that Lambda adds to the root logger must not write them a second time.
         package = logging.getLogger("custom_models")
         package.addHandler(self._logger.registered_handler)
         package.propagate = False
-        # These log tokens and keys as they come and go: at DEBUG always, urllib3 in the URLs of its warnings too.
+        # These log tokens and keys: botocore and urllib3 at DEBUG, urllib3 also in the URLs of its warnings.
         logging.getLogger("botocore").setLevel(logging.INFO)
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         self._lock = threading.Lock()
         self._cold_start = True
 
-    def emit(self, record: RequestLog, function_request_id: str) -> None:
-        """Write the canonical line of a request that has ended, and its metrics."""
-        line = json.dumps(self._metrics(record), separators=(",", ":")) + "\n"
+    def emit(self, log: RequestLog, function_request_id: str) -> None:
+        """Write the log line and the metrics of a request that has ended."""
+        line = json.dumps(self._metrics(log), separators=(",", ":")) + "\n"
         with self._lock:
-            self._log(record, function_request_id)
+            self._write_log(log, function_request_id)
             sys.stdout.write(line)
             sys.stdout.flush()
 
-    def _log(self, record: RequestLog, function_request_id: str) -> None:
+    def _write_log(self, log: RequestLog, function_request_id: str) -> None:
         cold_start, self._cold_start = self._cold_start, False
-        budget = record.budget
-        log = {logging.ERROR: self._logger.error, logging.WARNING: self._logger.warning}.get(
-            _level(record), self._logger.info
+        usage = log.usage
+        write = {logging.ERROR: self._logger.error, logging.WARNING: self._logger.warning}.get(
+            _level(log), self._logger.info
         )
-        log(
+        write(
             "request",
-            exc_info=record.fault,
+            exc_info=log.internal_error,
             extra={
-                "route": record.route,
-                "outcome": record.outcome,
-                "status": record.status,
-                "items": record.items,
-                "end": record.end,
-                "filters": record.filters,
-                "cursor_in": record.cursor_in,
-                "cursor_out": record.cursor_out,
-                "upstream_pages": budget.calls,
-                "upstream_ms": _upstream_ms(record),
-                "upstream_retries": budget.retries,
-                "upstream_throttles": budget.throttles,
-                "upstream_error": budget.failure,
-                "total_ms": round((time.monotonic() - record.started) * 1000, 1),
-                "caller": record.caller,
-                "request_id": record.request_id,
-                "correlation_id": record.correlation_id or record.request_id,
+                "route": log.route,
+                "outcome": log.outcome,
+                "status": log.status,
+                "items": log.items,
+                "stop_reason": log.stop_reason,
+                "filters": log.filters,
+                "cursor_in": log.cursor_in,
+                "cursor_out": log.cursor_out,
+                "upstream_pages": usage.calls,
+                "upstream_ms": _upstream_ms(log),
+                "upstream_retries": usage.retries,
+                "upstream_throttles": usage.throttles,
+                "upstream_error": usage.last_error,
+                "total_ms": round((time.monotonic() - log.started) * 1000, 1),
+                "caller": log.caller,
+                "request_id": log.request_id,
+                "correlation_id": log.correlation_id or log.request_id,
                 "function_request_id": function_request_id,
                 "cold_start": cold_start,
             },
         )
 
-    def _metrics(self, record: RequestLog) -> Mapping[str, Any]:
+    def _metrics(self, log: RequestLog) -> Mapping[str, Any]:
         """Return the metrics in CloudWatch's embedded metric format: one event, two sets of dimensions.
 
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
         """
-        asked = record.budget.calls > 0
+        called = log.usage.calls > 0
         metrics: dict[str, Any] = {
-            "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": self._definitions[asked]},
+            "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": self._definitions[called]},
             "service": self._service,
-            OUTCOME: record.outcome,
+            OUTCOME: log.outcome,
             REQUESTS: 1,
-            ITEMS: record.items,
-            REJECTED_CURSORS: int(record.outcome in _CURSOR_OUTCOMES),
+            ITEMS: log.items,
+            REJECTED_CURSORS: int(isinstance(log.error, CursorError)),
         }
-        if asked:
-            metrics[UPSTREAM_PAGES] = record.budget.calls
-            metrics[UPSTREAM_THROTTLES] = record.budget.throttles
-            metrics[UPSTREAM_LATENCY] = _upstream_ms(record)
+        if called:
+            metrics[UPSTREAM_PAGES] = log.usage.calls
+            metrics[UPSTREAM_THROTTLES] = log.usage.throttles
+            metrics[UPSTREAM_LATENCY] = _upstream_ms(log)
         return metrics
 
 
 def _definition(service: str, units: Mapping[str, MetricUnit], *dimensions: str) -> object:
-    """Return Powertools' definition of some metrics by service and other dimensions.
+    """Return Powertools' definition of some metrics with the dimension service and others.
 
-    Made once: Powertools makes it anew for each set of values, which takes a twelfth of a small request.
+    It is made once. Powertools would make it again for each request, a twelfth of a small request's time.
     """
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
     for name, unit in units.items():
@@ -139,11 +136,11 @@ def _definition(service: str, units: Mapping[str, MetricUnit], *dimensions: str)
     return definition
 
 
-def _upstream_ms(record: RequestLog) -> float:
-    return round(record.budget.seconds * 1000, 1)
+def _upstream_ms(log: RequestLog) -> float:
+    return round(log.usage.seconds * 1000, 1)
 
 
-def _level(record: RequestLog) -> int:
-    if record.fault is not None or record.outcome in _OPERATORS_OUTCOMES:
+def _level(log: RequestLog) -> int:
+    if log.internal_error is not None or (log.error is not None and log.error.for_operators):
         return logging.ERROR
-    return logging.WARNING if record.budget.failure is not None else logging.INFO
+    return logging.WARNING if log.usage.last_error is not None else logging.INFO

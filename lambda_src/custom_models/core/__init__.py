@@ -1,1 +1,1 @@
-"""What a listing is, whoever asks for it and wherever the models come from: no HTTP, no Lambda, no boto3."""
+"""The rules of a listing. This package does not use HTTP, Lambda or boto3."""

@@ -1,52 +1,54 @@
-"""What a request may use upstream, and what it has used."""
+"""The limits of one request, and what it used of them."""
 
 import time
 from dataclasses import dataclass
 
 
-@dataclass(eq=False)
-class Budget:
-    """The time and the upstream calls of one request: the limits, and the account.
-
-    The account is kept on success and on failure alike; it is what the log tells of the upstream.
-    """
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may use."""
 
     deadline: float
     """When the listing must have ended, on the clock of ``time.monotonic()``."""
 
     max_calls: int = 50
-    """A bound for an upstream that never ends a listing and never fills it either."""
-
-    calls: int = 0
-    """Upstream calls begun; one asks for one page."""
-
-    attempts: int = 0
-    """HTTP requests sent for them: more than ``calls`` when some were retried."""
-
-    throttles: int = 0
-    """How many of the attempts were throttled, whether or not a later one succeeded."""
-
-    seconds: float = 0.0
-    """Time spent in upstream calls, waiting between attempts included."""
-
-    failure: str | None = None
-    """What the last call that failed failed with: an error code, a class name or a sentence of ours; for the log."""
+    """Upstream calls. This ends a listing whose pages stay empty."""
 
     @classmethod
-    def of(cls, seconds: float) -> "Budget":
-        """Return a budget that ends in so many seconds from now."""
+    def from_now(cls, seconds: float) -> "Limits":
+        """Return limits whose deadline is this many seconds from now."""
         return cls(deadline=time.monotonic() + seconds)
 
     @property
     def remaining(self) -> float:
-        """Seconds until the deadline; negative when it has passed."""
+        """Seconds until the deadline; negative after it."""
         return self.deadline - time.monotonic()
+
+    def allow_call(self, calls: int, max_attempt_seconds: float) -> bool:
+        """Return whether another call may start after ``calls`` calls: its slowest attempt must end in time."""
+        return calls < self.max_calls and self.remaining >= max_attempt_seconds
+
+
+@dataclass(eq=False, slots=True)
+class Usage:
+    """What one request used upstream, whether it succeeded or failed. The log and the metrics report it."""
+
+    calls: int = 0
+    """Upstream calls that were started. One call requests one page."""
+
+    attempts: int = 0
+    """HTTP requests that were sent. A call that is retried has more than one."""
+
+    throttles: int = 0
+    """Attempts that were throttled, even if a later attempt succeeded."""
+
+    seconds: float = 0.0
+    """Time spent in upstream calls, including the pauses between attempts."""
+
+    last_error: str | None = None
+    """The error of the last call that failed: an error code, a class name or our own sentence. For the log."""
 
     @property
     def retries(self) -> int:
-        """Attempts beyond the first of each call."""
+        """Attempts after the first one of each call."""
         return max(0, self.attempts - self.calls)
-
-    def allows_call(self, max_attempt_seconds: float) -> bool:
-        """Tell whether one more call may start: it counts, and even its slowest attempt ends in time."""
-        return self.calls < self.max_calls and self.remaining >= max_attempt_seconds

@@ -1,8 +1,8 @@
-"""The cursor: a place in one listing that a client carries for us, signed and with an end.
+"""The cursor: a signed, expiring position in one listing, which the client keeps.
 
-It holds Bedrock's token, what the listing is bound to, and when it expires. It is signed, not
-encrypted: the token in it is what Bedrock would have given the caller anyway, and it opens nothing
-without the right to call this API.
+It holds Bedrock's token, the listing that it belongs to, and when it expires. It is signed but not
+encrypted: a caller could get the same token from Bedrock, and it is useless without permission to
+call this API.
 """
 
 import base64
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from itsdangerous import URLSafeSerializer
 
 MAX_LENGTH = 8192
-"""Characters of the longest cursor there is; nothing longer is looked at.
+"""Characters of a cursor. Longer ones are refused before anything is decoded.
 
-A token of Bedrock's full 2,048 characters makes a cursor of about 2,900, which fits a URL.
+With Bedrock's longest token, 2,048 characters, a cursor has about 2,900. It fits a URL.
 """
 
 MIN_KEY_LENGTH = 32
-"""Characters of a key; what `openssl rand -hex 16` gives."""
+"""Characters of a key; the length of what ``openssl rand -hex 16`` prints."""
 
-TOKEN_CAME_BACK = "Bedrock gave the same page token twice, so its listing would never end."  # noqa: S105
+TOKEN_REPEATED = "Bedrock returned the same page token twice, so its listing would never end."  # noqa: S105
 
 _VERSION = 1
 
 
 class Position(NamedTuple):
-    """Where in Bedrock's listing a client stands.
+    """A position in Bedrock's listing.
 
-    ``mark`` and ``steps`` find a token that comes back in a later request, with Brent's algorithm:
-    one token is remembered (as a digest), a new one at each power of two, and a listing that runs
-    in a circle, however long, meets it. https://maths-people.anu.edu.au/~brent/pub/pub051.html
+    ``mark`` and ``steps`` detect a token that comes back in a later request, with Brent's cycle
+    detection: the position remembers one token (as a digest) and replaces it at each power of two,
+    so that a cycle of any length meets it. https://maths-people.anu.edu.au/~brent/pub/pub051.html
     """
 
     token: str
@@ -53,38 +53,38 @@ class Position(NamedTuple):
         """Return the position at the next token.
 
         Raises:
-            UpstreamInvalid: this token was there before.
+            UpstreamInvalid: this token was used before.
         """
         digest = _digest(token)
         if token == self.token or digest == self.mark:
-            raise UpstreamInvalid(TOKEN_CAME_BACK)
+            raise UpstreamInvalid(TOKEN_REPEATED)
         steps = self.steps + 1
         return Position(token, steps, digest if steps.bit_count() == 1 else self.mark)
 
 
-class Keys(Protocol):
-    """The keys that sign cursors: oldest first, the last one signs."""
+class SigningKeys(Protocol):
+    """The keys that sign cursors, oldest first. The last one signs; all of them verify."""
 
     def current(self) -> Sequence[str]:
-        """Return the keys in force."""
+        """Return the keys."""
         ...
 
-    def renewed(self, tried: Sequence[str]) -> Sequence[str] | None:
-        """Return other keys, for a signature that none of those tried made; None if there are none for now."""
+    def refresh(self, tried: Sequence[str]) -> Sequence[str] | None:
+        """Return newer keys for a signature that no key in ``tried`` made; None if there are none now."""
         ...
 
 
 class CursorSigner:
-    """Makes cursors and reads them."""
+    """Signs and verifies cursors."""
 
-    def __init__(self, keys: Keys, lifetime: float, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, keys: SigningKeys, lifetime: float, now: Callable[[], float] = time.time) -> None:
         """Take the keys, a cursor's lifetime in seconds, and the clock (seconds since the epoch)."""
         self._keys = keys
         self._lifetime = lifetime
         self._now = now
 
-    def write(self, position: Position, fingerprint: str) -> str:
-        """Return the cursor of a position in the listing with this fingerprint; it fits a URL unescaped.
+    def sign(self, position: Position, fingerprint: str) -> str:
+        """Return the cursor of a position in the listing with this fingerprint. It needs no escaping in a URL.
 
         Raises:
             UpstreamInvalid: the token is too long for a cursor.
@@ -93,19 +93,19 @@ class CursorSigner:
         payload += [position.token, position.steps, position.mark]
         cursor = str(_serializer(tuple(self._keys.current())).dumps(payload))
         if len(cursor) > MAX_LENGTH:
-            raise UpstreamInvalid("Bedrock gave a page token that is too long to go on with.")
+            raise UpstreamInvalid("Bedrock returned a page token that is too long for a cursor.")
         return cursor
 
-    def read(self, cursor: str, fingerprint: str) -> Position:
-        """Return the position that a cursor stands for, if it is of the listing with this fingerprint.
+    def verify(self, cursor: str, fingerprint: str) -> Position:
+        """Return the position of a cursor that belongs to the listing with this fingerprint.
 
         Raises:
-            InvalidCursor: it is none of ours.
-            ExpiredCursor: its time is over.
-            CursorMismatch: it is of another listing.
+            InvalidCursor: it is malformed, or no known key signed it.
+            ExpiredCursor: it has expired.
+            CursorMismatch: it belongs to another listing.
         """
         _require_form(cursor)
-        payload = self._verify(cursor)
+        payload = self._load(cursor)
         if not isinstance(payload, list) or len(payload) != 6 or payload[0] != _VERSION:
             raise InvalidCursor
         _, expires, bound_to, *position = payload
@@ -115,7 +115,7 @@ class CursorSigner:
             raise CursorMismatch
         return Position(*position)
 
-    def _verify(self, cursor: str) -> object:
+    def _load(self, cursor: str) -> object:
         from itsdangerous import BadData, BadSignature
 
         keys: Sequence[str] | None = self._keys.current()
@@ -123,7 +123,7 @@ class CursorSigner:
             try:
                 return _serializer(tuple(keys)).loads(cursor)
             except BadSignature:
-                keys = self._keys.renewed(keys)
+                keys = self._keys.refresh(keys)
             except BadData:
                 break
         raise InvalidCursor
@@ -131,7 +131,7 @@ class CursorSigner:
 
 @functools.lru_cache(maxsize=4)
 def _serializer(keys: tuple[str, ...]) -> "URLSafeSerializer":
-    # Imported here, and where a cursor is read: most listings fit one page and need none.
+    # Imported here because most listings fit one page and need no cursor.
     from itsdangerous import URLSafeSerializer
 
     return URLSafeSerializer(
@@ -142,11 +142,11 @@ def _serializer(keys: tuple[str, ...]) -> "URLSafeSerializer":
 
 
 def _require_form(cursor: str) -> None:
-    """Raise InvalidCursor, before a key is fetched or anything decoded, for what cannot be ours."""
+    """Raise InvalidCursor for text that cannot be a cursor, before a key is read or anything is decoded."""
     if len(cursor) > MAX_LENGTH or not re.fullmatch(r"[.A-Za-z0-9_-]+[.][A-Za-z0-9_-]{43}", cursor):
         raise InvalidCursor
-    # The last of 43 base64 characters has two bits to spare: the same signature could be written in
-    # four ways, and only the one that we write is ours.
+    # The last of the 43 base64 characters has two unused bits, so there are four ways to write the same
+    # signature. Only the canonical one is valid.
     signature = cursor[-43:]
     if base64.urlsafe_b64encode(base64.urlsafe_b64decode(f"{signature}=")).decode() != f"{signature}=":
         raise InvalidCursor

@@ -1,107 +1,113 @@
-"""The listing itself: from a query to models and a cursor, page by page."""
+"""The listing: from a query to models and a cursor, page by page."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from custom_models.core.budget import Budget
-from custom_models.core.cursor import TOKEN_CAME_BACK, CursorSigner, Position
-from custom_models.core.errors import (
-    UpstreamInvalid,
-    UpstreamThrottled,
-    UpstreamUnavailable,
-)
+from custom_models.core.budget import Limits, Usage
+from custom_models.core.cursor import TOKEN_REPEATED, CursorSigner, Position
+from custom_models.core.errors import UpstreamInvalid, UpstreamThrottled, UpstreamUnavailable
 from custom_models.core.models import ModelSummary, Page, PageSource
-from custom_models.core.query import Filters, Query
+from custom_models.core.parameters import Filters
+from custom_models.core.query import Query
 
 
 class Listing(NamedTuple):
-    """Models, and where to go on; without a cursor there is no more."""
+    """The models of one response, and the cursor to continue with; None at the end of the listing."""
 
     models: Sequence[ModelSummary]
     cursor: str | None
-    end: str
-    """Why it ends here: ``complete``, ``max-items``, ``budget``, or the kind of the error that came in between."""
+    stop_reason: str
+    """Why it stops here: ``complete``, ``max-items``, ``budget``, or the kind of the error that stopped it."""
 
     def body(self) -> dict[str, object]:
-        """Return what the caller gets, over HTTP as directly."""
+        """Return the body of the response, which is the same over HTTP and by direct invocation."""
         body: dict[str, object] = {"modelSummaries": self.models}
         if self.cursor is not None:
             body["nextCursor"] = self.cursor
         return body
 
 
-def list_models(query: Query, source: PageSource, cursors: CursorSigner, budget: Budget) -> Listing:
-    """Return the models of a query, from its cursor on.
+def list_models(query: Query, source: PageSource, signer: CursorSigner, limits: Limits, usage: Usage) -> Listing:
+    """Return the models of a query, starting at its cursor.
 
-    Following the cursor to the end gives each model once and in order, whatever ``max_items`` and
-    ``page_size`` are on the way: upstream is only ever asked for what is still missing, so that no
-    page of its is cut. A listing ends early, with a cursor, rather than lose what it has.
+    Following the cursor to the end returns each model once and in order, even if ``max_items`` and
+    ``page_size`` change on the way: each call requests only what is still missing, so an upstream
+    page is never cut. When a later call fails, the listing stops early with a cursor and keeps the
+    models that it has.
 
     Raises:
-        InvalidCursor, ExpiredCursor, CursorMismatch: nothing was asked of upstream, except where an
-            expired cursor is one whose token upstream no longer takes.
-        UpstreamThrottled, UpstreamUnavailable: at the first page; later ones end the listing early.
-        UpstreamDenied, UpstreamRejected, UpstreamInvalid: at any page.
+        InvalidCursor, CursorMismatch: before any upstream call.
+        ExpiredCursor: before any upstream call, or when upstream no longer accepts the cursor's token.
+        UpstreamThrottled, UpstreamUnavailable: at the first call; later they stop the listing early.
+        UpstreamDenied, UpstreamRejected, UpstreamInvalid: at any call.
     """
-    start = cursors.read(query.cursor, query.fingerprint) if query.cursor is not None else None
-    models, position, end = _walk(query, source, start, budget)
-    cursor = cursors.write(position, query.fingerprint) if position is not None else None
-    return Listing(models, cursor, end)
+    start = signer.verify(query.cursor, query.fingerprint) if query.cursor is not None else None
+    models, position, stop_reason = _Walk(query, source, limits, usage).run(start)
+    cursor = signer.sign(position, query.fingerprint) if position is not None else None
+    return Listing(models, cursor, stop_reason)
 
 
-def _walk(
-    query: Query, source: PageSource, position: Position | None, budget: Budget
-) -> tuple[list[ModelSummary], Position | None, str]:
-    seen = {position.token} if position is not None else set()
-    page = _first_page(query, source, position, budget)
-    models: list[ModelSummary] = []
-    while True:
-        models += page.models
-        position = _after(page, position, seen)
-        if position is None:
-            return models, None, "complete"
-        if len(models) == query.max_items:
-            return models, position, "max-items"
-        if not budget.allows_call(source.max_attempt_seconds):
-            return models, position, "budget"
-        try:
-            page = _fetch(query, source, position, query.max_items - len(models), budget)
-        except (UpstreamThrottled, UpstreamUnavailable) as error:
-            return models, position, error.kind
+class _Walk:
+    """Reads the pages of one request."""
+
+    def __init__(self, query: Query, source: PageSource, limits: Limits, usage: Usage) -> None:
+        self._query = query
+        self._source = source
+        self._limits = limits
+        self._usage = usage
+
+    def run(self, position: Position | None) -> tuple[list[ModelSummary], Position | None, str]:
+        """Return the models from a position on, the position after them (None at the end), and the stop reason."""
+        if not self._may_call():
+            raise UpstreamUnavailable("There was too little time left to call Bedrock; send the same request again.")
+        seen = {position.token} if position is not None else set()
+        max_items = self._query.max_items
+        page = self._fetch(position, max_items)
+        models: list[ModelSummary] = []
+        while True:
+            models += page.models
+            position = _after(page, position, seen)
+            if position is None:
+                return models, None, "complete"
+            if len(models) == max_items:
+                return models, position, "max-items"
+            if not self._may_call():
+                return models, position, "budget"
+            try:
+                page = self._fetch(position, max_items - len(models))
+            except (UpstreamThrottled, UpstreamUnavailable) as error:
+                return models, position, error.kind
+
+    def _may_call(self) -> bool:
+        return self._limits.allow_call(self._usage.calls, self._source.max_attempt_seconds)
+
+    def _fetch(self, position: Position | None, missing: int) -> Page:
+        size = min(self._query.page_size, missing)
+        token = position.token if position is not None else None
+        page = self._source.fetch(self._query.filters, size, token, self._limits, self._usage)
+        if len(page.models) > size:
+            raise UpstreamInvalid("Bedrock returned more models than were requested.")
+        _require_filtered(page.models, self._query.filters)
+        return page
 
 
-def _first_page(query: Query, source: PageSource, position: Position | None, budget: Budget) -> Page:
-    if not budget.allows_call(source.max_attempt_seconds):
-        raise UpstreamUnavailable("There was too little time left to ask Bedrock; send the same request again.")
-    return _fetch(query, source, position, query.max_items, budget)
-
-
-def _fetch(query: Query, source: PageSource, position: Position | None, missing: int, budget: Budget) -> Page:
-    size = min(query.page_size, missing)
-    page = source.fetch(query.filters, size, position.token if position is not None else None, budget)
-    if len(page.models) > size:
-        raise UpstreamInvalid("Bedrock gave more models than it was asked for.")
-    _require_filtered(page.models, query.filters)
-    return page
-
-
-_SHOWN = {"modelStatus": "modelStatus", "baseModelArnEquals": "baseModelArn"}
-"""Filters whose value a model that passes them shows: as which member."""
+_PROVABLE = {"modelStatus": "modelStatus", "baseModelArnEquals": "baseModelArn"}
+"""Filters that a model summary proves to be violated, with the field that proves it."""
 
 
 def _require_filtered(models: Sequence[ModelSummary], filters: Filters) -> None:
-    """Raise UpstreamInvalid for a model that a filter should have left out: it is no listing of what was asked for."""
-    for name, member in _SHOWN.items():
-        wanted = filters.get(name)
-        if wanted is not None and any(model.get(member, wanted) != wanted for model in models):
-            raise UpstreamInvalid(f"Bedrock gave models that {name} leaves out.")
+    """Raise UpstreamInvalid if a model violates a filter: then this is not the listing that was requested."""
+    for name, field in _PROVABLE.items():
+        expected = filters.get(name)
+        if expected is not None and any(model.get(field, expected) != expected for model in models):
+            raise UpstreamInvalid(f"Bedrock returned models that do not match {name}.")
 
 
 def _after(page: Page, position: Position | None, seen: set[str]) -> Position | None:
-    """Return where the listing stands after a page: None at its end."""
+    """Return the position after a page; None at the end of the listing."""
     if page.next_token is None:
         return None
     if page.next_token in seen:
-        raise UpstreamInvalid(TOKEN_CAME_BACK)
+        raise UpstreamInvalid(TOKEN_REPEATED)
     seen.add(page.next_token)
     return position.advance(page.next_token) if position is not None else Position.start(page.next_token)

@@ -1,14 +1,14 @@
-"""What a listing is made of: model summaries, pages of them, and where the pages come from."""
+"""Model summaries, pages of them, and the interface that pages come from."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, NotRequired, Protocol, TypedDict
 
-from custom_models.core.budget import Budget
-from custom_models.core.query import Filters
+from custom_models.core.budget import Limits, Usage
+from custom_models.core.parameters import Filters
 
 
 class ModelSummary(TypedDict):
-    """One custom model in Bedrock's own names, ready for JSON.
+    """One custom model, with Bedrock's field names and values that JSON can hold.
 
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CustomModelSummary.html
     """
@@ -25,26 +25,26 @@ class ModelSummary(TypedDict):
 
 
 class Page(NamedTuple):
-    """What one upstream call gave: models, and the token of the next page if there is one."""
+    """The result of one upstream call: some models, and the token of the next page if there is one."""
 
     models: Sequence[ModelSummary]
     next_token: str | None
 
 
 class PageSource(Protocol):
-    """Something that gives one page of custom models at a time, such as Bedrock in one region."""
+    """A source of custom models that returns one page at a time, such as Bedrock in one region."""
 
     max_attempt_seconds: float
-    """Seconds that one attempt at a call may last at most."""
+    """The longest time in seconds that one attempt of a call can take."""
 
-    def fetch(self, filters: Filters, page_size: int, token: str | None, budget: Budget) -> Page:
-        """Return the page at ``token`` (None for the first), of at most ``page_size`` models.
+    def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:
+        """Return the page at ``token`` (None: the first page), with at most ``page_size`` models.
 
-        Accounts for the call in ``budget`` and does not retry beyond its deadline.
+        Adds the call to ``usage``. Does not retry when a retry could end after the deadline.
 
         Raises:
             UpstreamThrottled, UpstreamUnavailable: the same call may succeed later.
-            ExpiredCursor: ``token`` is not taken any more; the listing must start again.
-            UpstreamDenied, UpstreamRejected, UpstreamInvalid: it would not.
+            ExpiredCursor: ``token`` is no longer accepted; the listing must start again.
+            UpstreamDenied, UpstreamRejected, UpstreamInvalid: the same call would fail again.
         """
         ...

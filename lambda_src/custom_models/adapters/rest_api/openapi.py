@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the HTTP contract, made of the declarations that the code runs on.
+"""The OpenAPI 3.1 document of the HTTP contract, generated from the declarations that the code uses.
 
 ``python -m custom_models.adapters.rest_api.openapi`` prints it.
 """
@@ -18,17 +18,18 @@ from custom_models.adapters.rest_api.problem import (
 )
 from custom_models.core.errors import CustomModelsError, InvalidQuery
 from custom_models.core.models import ModelSummary
-from custom_models.core.query import PARAMETERS, DateTime, Parameter, Query, Text
+from custom_models.core.parameters import PARAMETERS, DateTime, Parameter, String
+from custom_models.core.query import Query
 
 _MODEL_DESCRIPTIONS = {
     "modelArn": "The ARN of the custom model.",
     "modelName": "The name of the custom model.",
-    "creationTime": "When it was created: an RFC 3339 date-time in UTC, with all the precision that Bedrock gave.",
-    "baseModelArn": "The ARN of the model that it was made from.",
-    "baseModelName": "The name of the model that it was made from.",
-    "customizationType": "How it was made, such as FINE_TUNING. Bedrock adds new values.",
-    "ownerAccountId": "The account that owns it.",
-    "modelStatus": "Its status, such as Active. Bedrock adds new values.",
+    "creationTime": "When the model was created: RFC 3339 in UTC, with all the precision that Bedrock gave.",
+    "baseModelArn": "The ARN of the model that it was customized from.",
+    "baseModelName": "The name of the model that it was customized from.",
+    "customizationType": "How the model was customized, such as FINE_TUNING. Bedrock adds new values.",
+    "ownerAccountId": "The account that owns the model.",
+    "modelStatus": "The status of the model, such as Active. Bedrock adds new values.",
 }
 
 
@@ -46,13 +47,13 @@ def _document() -> dict[str, object]:
             "summary": "An inventory of the custom models of Amazon Bedrock.",
             "description": (
                 "Bedrock's ListCustomModels over HTTPS: validated, and paged by a cursor. Following nextCursor to "
-                "its end gives every model once. A parameter that is unknown, repeated, empty or wrong is refused, "
-                "and every such one is named. HEAD works wherever GET does. Requests are signed with AWS Signature "
-                "Version 4; an X-Correlation-Id that is sent along is logged."
+                "the end returns every model once. A parameter that is unknown, repeated, empty or wrong is refused, "
+                "and the error names every one of them. HEAD works wherever GET does. Requests are signed with AWS "
+                "Signature Version 4. If a request has an X-Correlation-Id, the API logs it."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        # Relative to this document, so that stages, base paths and custom domains need not be known.
+        # Relative to this document, because the stage, the base path and the custom domain are not known here.
         "servers": [{"url": "../v1"}],
         "security": [{"sigv4": []}],
         "paths": {
@@ -70,8 +71,11 @@ def _document() -> dict[str, object]:
                 }
             },
             "headers": {
-                "X-Request-Id": {"description": "Names this request in the logs.", "schema": {"type": "string"}},
-                "Retry-After": {"description": "Seconds to wait before trying again.", "schema": {"type": "integer"}},
+                "X-Request-Id": {"description": "Identifies this request in the logs.", "schema": {"type": "string"}},
+                "Retry-After": {
+                    "description": "Seconds to wait before the request is sent again.",
+                    "schema": {"type": "integer"},
+                },
             },
             "schemas": {"ModelSummary": _model_schema(), "Listing": _listing_schema(), "Problem": _problem_schema()},
         },
@@ -117,22 +121,22 @@ def _document_operation() -> dict[str, object]:
 
 
 _REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
-_ETAG = {"description": "Weak; only where there is no nextCursor.", "schema": {"type": "string"}}
+_ETAG = {"description": "A weak entity tag. It is sent only if there is no nextCursor.", "schema": {"type": "string"}}
 _GATEWAY = (
     "`forbidden` (401, 403), `too-many-requests` (429, with Retry-After), `bad-request` (400), `request-too-large` "
     "(413), `unsupported-media-type` (415), `refused` (any other 4xx), `gateway-timeout` (504, with Retry-After) and "
-    "`gateway-error` (any other 5xx), all of them types of problems like the others"
+    "`gateway-error` (any other 5xx)"
 )
-"""What infra/api.py sets it up to say; a test holds the two equal."""
+"""The gateway responses that infra/rest_api.py configures. A test compares the two."""
 
-_NOT_MODIFIED = {"description": "What If-None-Match names is still what there is.", "headers": _REQUEST_ID}
+_NOT_MODIFIED = {"description": "Not modified: the ETag still matches.", "headers": _REQUEST_ID}
 
 
 def _parameter(parameter: Parameter) -> dict[str, object]:
-    schema = parameter.kind.schema()
-    if isinstance(parameter.kind, DateTime | Text) and "pattern" in schema:
-        # What the pattern means, in the words of the error message.
-        schema["description"] = parameter.kind.what
+    schema = parameter.type.schema()
+    if isinstance(parameter.type, DateTime | String) and "pattern" in schema:
+        # The meaning of the pattern, in the words of the error message.
+        schema["description"] = parameter.type.format
     if parameter.default is not None:
         schema["default"] = parameter.default
     return {
@@ -159,7 +163,7 @@ def _problems(errors: list[CustomModelsError], invalid_query: InvalidQuery) -> d
         by_status[STATUS[type(error)]].append(error)
     problems: dict[str, object] = {str(status): _problem(by_status[status]) for status in sorted(by_status)}
     rest = _problem([NotFound(), MethodNotAllowed()])
-    rest["description"] = f"Anything else, the gateway's own among it: {_GATEWAY}."
+    rest["description"] = f"Any other problem. API Gateway itself sends these types: {_GATEWAY}."
     return {**problems, "default": rest}
 
 
@@ -167,10 +171,10 @@ def _problem(errors: list[CustomModelsError]) -> dict[str, object]:
     headers: dict[str, object] = dict(_REQUEST_ID)
     if any(error.retry_after is not None for error in errors):
         headers["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
-    told = "; ".join(f"`{TYPE_PREFIX}{error.kind}`: {error.title}" for error in errors)
+    titles = "; ".join(f"`{TYPE_PREFIX}{error.kind}`: {error.title}" for error in errors)
     examples = {error.kind: {"summary": error.title, "value": problem(error, _EXAMPLE_ID)} for error in errors}
     return {
-        "description": f"{told}.",
+        "description": f"{titles}.",
         "headers": headers,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
     }
@@ -184,7 +188,7 @@ def _invalid_query() -> InvalidQuery:
         Query.from_text({"maxItems": ["0"], "namecontains": ["churn"]})
     except InvalidQuery as error:
         return error
-    raise AssertionError("that is no query")
+    raise AssertionError("the query should not be valid")
 
 
 def _listing() -> dict[str, object]:
@@ -207,7 +211,7 @@ def _model_schema() -> dict[str, object]:
     properties["creationTime"]["format"] = "date-time"
     return {
         "type": "object",
-        "description": "One custom model. Optional fields that Bedrock left out are left out.",
+        "description": "One custom model. Optional fields that Bedrock omits are omitted.",
         "properties": properties,
         "required": [name for name in properties if name in ModelSummary.__required_keys__],
     }
@@ -216,17 +220,17 @@ def _model_schema() -> dict[str, object]:
 def _listing_schema() -> dict[str, object]:
     return {
         "type": "object",
-        "description": "Some models, and where the next ones are.",
+        "description": "Some models, and a cursor if there are more.",
         "properties": {
             "modelSummaries": {
                 "type": "array",
-                "description": "In the order that was asked for.",
+                "description": "In the requested order.",
                 "items": {"$ref": "#/components/schemas/ModelSummary"},
             },
             "nextCursor": {
                 "type": "string",
                 "description": (
-                    "Send it as cursor, with the same filters and order, for what comes next. Absent at the end."
+                    "Send it as cursor, with the same filters and order, to get the next models. Absent at the end."
                 ),
             },
         },
@@ -238,8 +242,8 @@ def _problem_schema() -> dict[str, object]:
     entry = {
         "type": "object",
         "properties": {
-            "parameter": {"type": "string", "description": "Its name."},
-            "message": {"type": "string", "description": "What it must be, or that there is none such."},
+            "parameter": {"type": "string", "description": "The name of the parameter."},
+            "message": {"type": "string", "description": "What the parameter must be, or that it does not exist."},
         },
         "required": ["parameter", "message"],
     }
@@ -248,10 +252,10 @@ def _problem_schema() -> dict[str, object]:
         "description": "What went wrong and what to do about it (RFC 9457).",
         "properties": {
             "type": {"type": "string", "format": "uri", "description": f"{TYPE_PREFIX}KIND."},
-            "title": {"type": "string", "description": "What went wrong; the same for all problems of a type."},
+            "title": {"type": "string", "description": "What went wrong. All problems of a type have the same title."},
             "status": {"type": "integer", "description": "The HTTP status."},
             "detail": {"type": "string", "description": "What to do about it."},
-            "requestId": {"type": "string", "description": "Names this request in the logs, as X-Request-Id does."},
+            "requestId": {"type": "string", "description": "Identifies this request in the logs, like X-Request-Id."},
             "errors": {"type": "array", "description": "Every parameter that is not valid.", "items": entry},
         },
         "required": ["type", "title", "status", "detail", "requestId"],

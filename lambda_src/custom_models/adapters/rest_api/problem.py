@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details."""
+"""Errors as problem details (RFC 9457)."""
 
 from custom_models.core.errors import (
     CursorMismatch,
@@ -19,19 +19,19 @@ TYPE_PREFIX = "urn:problem-type:custom-models:"
 
 
 class NotFound(CustomModelsError):
-    """There is nothing at this path."""
+    """The path does not exist."""
 
     kind = "not-found"
     title = "Not found"
-    advice = "There is nothing here; the listing is at /v1/custom-models, its description at /v1/openapi.json."
+    advice = "This path does not exist; the listing is at /v1/custom-models, its description at /v1/openapi.json."
 
 
 class MethodNotAllowed(CustomModelsError):
-    """There is something at this path, but only to read."""
+    """The path exists, but not with this method."""
 
     kind = "method-not-allowed"
     title = "Method not allowed"
-    advice = "Use GET or HEAD; this API only reads."
+    advice = "Use GET or HEAD; this API is read-only."
 
 
 STATUS: dict[type[CustomModelsError], int] = {

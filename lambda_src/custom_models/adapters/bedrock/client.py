@@ -1,0 +1,73 @@
+"""The client: boto3's own paginator, one page at a time.
+
+One ``paginate()`` per upstream call, of which one page is taken. Within one ``paginate()``,
+botocore keeps ``maxResults`` and cuts pages to ``MaxItems`` in a way that repeats models when the
+page size changes on resume (docs/adr/0003-paging.md).
+"""
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from custom_models.adapters.bedrock import deadline, events, response
+from custom_models.adapters.bedrock.errors import code_and_status, loggable_code, translate
+from custom_models.core.budget import Limits, Usage
+from custom_models.core.errors import UpstreamInvalid, UpstreamUnavailable
+from custom_models.core.models import Page
+from custom_models.core.parameters import Filters
+
+
+class BedrockSource:
+    """The custom models of one account in one region."""
+
+    def __init__(self, session: boto3.Session) -> None:
+        """Create the client from the session's region and credentials and ``AWS_ENDPOINT_URL_BEDROCK``.
+
+        Raises:
+            BotoCoreError: no region is set, or an endpoint is not a URL.
+        """
+        self.max_attempt_seconds: float = deadline.MAX_ATTEMPT_SECONDS
+        self._client = session.client(
+            "bedrock",
+            config=Config(
+                connect_timeout=deadline.CONNECT_TIMEOUT,
+                read_timeout=deadline.READ_TIMEOUT,
+                retries={"mode": "standard", "total_max_attempts": deadline.MAX_ATTEMPTS},
+                # botocore builds its own user agent twice for each request, a tenth of a small request's time.
+                user_agent=f"custom-models-api Boto3/{boto3.__version__}",
+                # Query has validated the parameters, more strictly.
+                parameter_validation=False,
+            ),
+        )
+        events.register(self._client.meta.events)
+        self._paginator = self._client.get_paginator("list_custom_models")
+
+    def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:
+        """Return one page; see PageSource."""
+        try:
+            with events.call_in_progress(limits, usage) as call, deadline.interrupt_after(limits.remaining):
+                listing = self._list(filters, page_size, token, call)
+            return response.page(listing, code_and_status(listing)[1])
+        except UpstreamInvalid:
+            # The rest of a broken response must not be read as the response to another request.
+            self._client.close()
+            raise
+        except TimeoutError:
+            # The deadline passed between two steps, where no botocore code turned it into its own timeout.
+            self._client.close()
+            usage.last_error = TimeoutError.__name__
+            raise UpstreamUnavailable from None
+
+    def _list(self, filters: Filters, page_size: int, token: str | None, call: events.Call) -> Any:
+        arguments: dict[str, Any] = dict(filters)
+        if token is not None:
+            # Not as StartingToken: botocore decodes it and takes it apart if it happens to be JSON.
+            arguments["nextToken"] = token
+        pages = self._paginator.paginate(**arguments, PaginationConfig={"PageSize": page_size})
+        try:
+            return next(iter(pages))
+        except Exception as error:
+            # The message of an exception may hold a URL and a token, so it is neither kept nor logged.
+            call.usage.last_error = loggable_code(error, call.status, token)
+            raise translate(error, call.status, token) from None

@@ -1,0 +1,102 @@
+"""botocore's exceptions as errors of the core."""
+
+import re
+from typing import Any
+
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ResponseStreamingError,
+)
+from botocore.exceptions import ConnectionError as BotocoreConnectionError
+from botocore.parsers import ResponseParserError
+
+from custom_models.core.errors import (
+    ExpiredCursor,
+    UpstreamDenied,
+    UpstreamInvalid,
+    UpstreamRejected,
+    UpstreamThrottled,
+    UpstreamUnavailable,
+)
+
+_THROTTLED = frozenset(
+    {
+        "ThrottlingException",
+        "Throttling",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "LimitExceededException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+    }
+)
+_TIMED_OUT = frozenset({"RequestTimeout", "RequestTimeoutException"})
+_DENIED = frozenset({"AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"})
+
+_PARSER_ERRORS = (
+    ResponseParserError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What botocore's parser raises for an error response with an unexpected shape."""
+
+
+def translate(error: Exception, status: int, token: str | None) -> Exception:
+    """Return the core's error for an exception of a call, or the exception itself if it is a bug.
+
+    Args:
+        error: what the call raised.
+        status: the status of the last response; 0 if there was none.
+        token: the token that the call sent.
+    """
+    if isinstance(error, ClientError):
+        return _of_response(*code_and_status(error.response), token)
+    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
+        return UpstreamDenied()
+    if isinstance(error, HTTPClientError | BotocoreConnectionError | ResponseStreamingError):
+        return UpstreamUnavailable()
+    if isinstance(error, _PARSER_ERRORS) and status:
+        # Without a response, the same exceptions are bugs, here or in a credential provider.
+        return UpstreamInvalid() if status < 300 else _of_response("", status, token)
+    return error
+
+
+def loggable_code(error: Exception, status: int, token: str | None) -> str:
+    """Return the code or class of an error for the log, but never text that could hold a URL or the token."""
+    code = code_and_status(error.response)[0] if isinstance(error, ClientError) else type(error).__name__
+    safe = re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", code) is not None and code != token
+    return code if safe else f"unreadable, status {status}"
+
+
+def is_throttle(code: str, status: int) -> bool:
+    """Return whether an error response means that Bedrock throttled the attempt."""
+    return status == 429 or code in _THROTTLED
+
+
+def code_and_status(parsed: Any) -> tuple[str, int]:
+    """Return the error code (empty if there is none) and the HTTP status of a response as botocore parsed it."""
+    code = parsed.get("Error", {}).get("Code", "")
+    return code if isinstance(code, str) else "", parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def _of_response(code: str, status: int, token: str | None) -> Exception:
+    if is_throttle(code, status):
+        return UpstreamThrottled()
+    if status >= 500 or status == 408 or code in _TIMED_OUT:
+        return UpstreamUnavailable()
+    if status in (401, 403) or code in _DENIED:
+        return UpstreamDenied()
+    if code == "ValidationException" and token is not None:
+        # Bedrock accepted the same filters when it returned the token, so it rejects the token.
+        return ExpiredCursor()
+    return UpstreamRejected() if status >= 400 else UpstreamInvalid()
