@@ -1,4 +1,4 @@
-"""The arrows: who may import whom."""
+"""Which module may import which."""
 
 import ast
 import sys
@@ -8,10 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "lambda_src" / "custom_models"
+FUNCTION = ROOT / "lambda_src"
+PACKAGE = FUNCTION / "custom_models"
+OUTSIDE_THE_FUNCTION = ("infra", "local", "emulators", "tools", "tests")
+FIRST_PARTY = ("custom_models", "handler", *OUTSIDE_THE_FUNCTION)
+
+ADAPTERS = {path.stem: path for path in (PACKAGE / "adapters").iterdir() if not path.name.startswith("__")}
 
 
-OURS = ("custom_models", "handler", "infra", "local", "emulators", "tools", "tests")
+def modules(path: Path) -> list[Path]:
+    """Return the path itself if it is a module, else all modules in the folder."""
+    found = [path] if path.is_file() else sorted(p for p in path.rglob("*.py") if "__pycache__" not in p.parts)
+    assert found, path
+    return found
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -23,70 +32,57 @@ def imports(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
-def modules(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
-    assert found, folder
-    return found
+def packages(path: Path) -> set[str]:
+    """Return the top-level packages that a module imports."""
+    return {name.split(".")[0] for name in imports(path)}
 
 
-def ours(path: Path) -> set[str]:
-    return {
-        name
-        for name in imports(path)
-        if name.split(".")[0] in ("custom_models", "handler", "local", "infra", "emulators", "tools", "tests")
-    }
+def first_party_imports(path: Path) -> set[str]:
+    return {name for name in imports(path) if name.split(".")[0] in FIRST_PARTY}
 
 
 @pytest.mark.parametrize("path", modules(PACKAGE / "core"), ids=lambda path: path.name)
-def test_the_core_knows_itself_the_standard_library_and_the_signer(path: Path) -> None:
-    assert all(name.startswith("custom_models.core") for name in ours(path))
-    others = {name.split(".")[0] for name in imports(path)} - {"custom_models"} - sys.stdlib_module_names
-    assert others <= {"itsdangerous"}
-    assert not any(name.split(".")[0] in ("http", "urllib", "socket", "os") for name in imports(path))
+def test_the_core_imports_only_itself_itsdangerous_and_the_standard_library_without_io(path: Path) -> None:
+    assert all(name.startswith("custom_models.core") for name in first_party_imports(path))
+    assert packages(path) - {"custom_models"} - sys.stdlib_module_names <= {"itsdangerous"}
+    assert packages(path).isdisjoint({"http", "urllib", "socket", "os"})
 
 
-ROOMS = {path.stem: path for path in (PACKAGE / "adapters").iterdir() if not path.name.startswith("__")}
+@pytest.mark.parametrize("adapter", sorted(ADAPTERS))
+def test_an_adapter_imports_only_itself_the_core_and_the_request_log(adapter: str) -> None:
+    allowed = ("custom_models.core", "custom_models.request_log", f"custom_models.adapters.{adapter}")
+    for path in modules(ADAPTERS[adapter]):
+        for name in first_party_imports(path):
+            assert name.startswith(allowed), path
 
 
-@pytest.mark.parametrize("room", sorted(ROOMS))
-def test_an_adapter_knows_the_core_and_itself(room: str) -> None:
-    folder = ROOMS[room]
-    for path in modules(folder) if folder.is_dir() else [folder]:
-        for name in ours(path):
-            assert name.startswith(
-                ("custom_models.core", "custom_models.request_log", f"custom_models.adapters.{room}")
-            ), path
+@pytest.mark.parametrize("name", ["settings.py", "request_log.py"])
+def test_settings_and_the_request_log_import_only_the_core(name: str) -> None:
+    assert all(name.startswith("custom_models.core") for name in first_party_imports(PACKAGE / name))
 
 
-def test_only_the_bedrock_adapter_speaks_botocores_paging() -> None:
-    for path in modules(ROOT / "lambda_src"):
-        speaks = any(word in path.read_text() for word in ("PageSize", "StartingToken", "paginate("))
-        assert speaks == (path.parent.name == "bedrock" and path.name == "client.py"), path
+def test_the_entry_point_imports_only_bootstrap() -> None:
+    assert first_party_imports(FUNCTION / "handler.py") == {"custom_models.bootstrap"}
 
 
-def test_settings_know_the_core_alone() -> None:
-    assert all(name.startswith("custom_models.core") for name in ours(PACKAGE / "settings.py"))
+def test_the_function_imports_nothing_from_outside_itself() -> None:
+    for path in modules(FUNCTION):
+        assert packages(path).isdisjoint(OUTSIDE_THE_FUNCTION), path
 
 
-def test_the_function_knows_nothing_of_what_stands_around_it() -> None:
-    for path in modules(ROOT / "lambda_src"):
-        assert not any(
-            name.split(".")[0] in ("local", "infra", "emulators", "tools", "tests") for name in imports(path)
-        ), path
-
-
-def test_the_deployment_knows_nothing_of_the_function() -> None:
+def test_infra_imports_only_itself() -> None:
     for path in [ROOT / "app.py", *modules(ROOT / "infra")]:
-        assert all(name.split(".")[0] == "infra" for name in ours(path)), path
+        assert all(name.split(".")[0] == "infra" for name in first_party_imports(path)), path
 
 
-def test_the_entry_point_only_builds() -> None:
-    assert ours(ROOT / "lambda_src" / "handler.py") == {"custom_models.bootstrap"}
-
-
-def test_what_stands_around_knows_the_function_by_its_entry_point() -> None:
+def test_local_imports_only_the_entry_point_and_the_settings_of_the_function() -> None:
     for path in modules(ROOT / "local"):
-        assert {name for name in ours(path) if not name.startswith(("local", "emulators"))} <= {
-            "handler",
-            "custom_models.settings",
-        }, path
+        of_the_function = {name for name in first_party_imports(path) if not name.startswith(("local", "emulators"))}
+        assert of_the_function <= {"handler", "custom_models.settings"}, path
+
+
+def test_botocores_paging_terms_appear_only_in_the_bedrock_client() -> None:
+    terms = ("PageSize", "StartingToken", "paginate(")
+    for path in modules(FUNCTION):
+        found = any(term in path.read_text() for term in terms)
+        assert found == (path == PACKAGE / "adapters" / "bedrock" / "client.py"), path

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, committed, and about all that the code does."""
+"""The OpenAPI document: valid, committed, and complete."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from referencing.jsonschema import DRAFT202012
 
 from custom_models.adapters.rest_api import problem
 from custom_models.adapters.rest_api.openapi import document
-from custom_models.core import errors
+from custom_models.core.errors import CustomModelsError
 from custom_models.core.models import ModelSummary
 from custom_models.core.parameters import PARAMETERS
 
@@ -20,16 +20,22 @@ DOCUMENT: dict[str, Any] = json.loads(document())
 LIST = DOCUMENT["paths"]["/custom-models"]["get"]
 
 
-def test_it_is_openapi_3_1() -> None:
+def concrete_errors(base: type[CustomModelsError] = CustomModelsError) -> list[type[CustomModelsError]]:
+    """Return the classes of errors that are raised. Their base classes have no kind."""
+    found = [error for subclass in base.__subclasses__() for error in concrete_errors(subclass)]
+    return found or [base]
+
+
+def test_the_document_is_valid_openapi_3_1() -> None:
     assert DOCUMENT["openapi"].startswith("3.1.")
     assert list(OpenAPIV31SpecValidator(DOCUMENT).iter_errors()) == []
 
 
-def test_the_committed_copy_is_the_one_that_the_code_makes() -> None:
+def test_the_committed_document_is_up_to_date() -> None:
     assert (ROOT / "docs" / "openapi.json").read_text() == document(), "run make openapi"
 
 
-def test_it_has_every_parameter() -> None:
+def test_every_parameter_and_its_default_is_documented() -> None:
     assert [parameter["name"] for parameter in LIST["parameters"]] == [parameter.name for parameter in PARAMETERS]
     assert {
         parameter["name"]: parameter["schema"]["default"]
@@ -38,21 +44,15 @@ def test_it_has_every_parameter() -> None:
     } == {"maxItems": 100}
 
 
-def concrete(error: type[errors.CustomModelsError]) -> list[type[errors.CustomModelsError]]:
-    """Return the classes of errors that are raised; base classes have no kind."""
-    found = [leaf for subclass in error.__subclasses__() for leaf in concrete(subclass)]
-    return found or [error]
-
-
-def test_it_has_every_error() -> None:
+def test_every_error_of_a_listing_is_documented() -> None:
     text = json.dumps(LIST["responses"])
-    for error in concrete(errors.CustomModelsError):
+    for error in concrete_errors():
         if error.__module__ == "custom_models.core.errors":
             assert f"`{problem.TYPE_PREFIX}{error.kind}`" in text
             assert str(problem.STATUS[error]) in LIST["responses"]
 
 
-def test_its_examples_are_as_its_schemas_say() -> None:
+def test_every_problem_has_an_example_and_every_example_matches_its_schema() -> None:
     resource = DRAFT202012.create_resource(DOCUMENT)
     registry: Registry[Any] = Registry().with_resource("urn:api", resource)
     responses = [response for item in DOCUMENT["paths"].values() for response in item["get"]["responses"].items()]
@@ -60,8 +60,8 @@ def test_its_examples_are_as_its_schemas_say() -> None:
     for status, response in responses:
         for media in response.get("content", {}).values():
             schema = media["schema"].get("$ref", "").replace("#", "urn:api#")
-            given = [example["value"] for example in media.get("examples", {}).values()]
-            for example in [*given, *([media["example"]] if "example" in media else [])]:
+            values = [example["value"] for example in media.get("examples", {}).values()]
+            for example in [*values, *([media["example"]] if "example" in media else [])]:
                 Draft202012Validator({"$ref": schema}, registry=registry).validate(example)
                 assert str(example.get("status", status)) == status or status == "default"
                 examples[example.get("type", "")] = example
@@ -69,13 +69,13 @@ def test_its_examples_are_as_its_schemas_say() -> None:
     assert examples[f"{problem.TYPE_PREFIX}not-found"]["status"] == 404
 
 
-def test_it_has_every_field_of_a_model() -> None:
+def test_every_field_of_a_model_is_documented() -> None:
     schema = DOCUMENT["components"]["schemas"]["ModelSummary"]
     assert set(schema["properties"]) == set(ModelSummary.__annotations__)
     assert set(schema["required"]) == ModelSummary.__required_keys__
 
 
-def test_every_error_has_a_status_and_a_kind_of_its_own() -> None:
-    classes = concrete(errors.CustomModelsError)
-    assert set(problem.STATUS) == set(classes)
-    assert len({error.kind for error in classes}) == len(classes)
+def test_every_error_has_a_status_and_a_unique_kind() -> None:
+    all_errors = concrete_errors()
+    assert set(problem.STATUS) == set(all_errors)
+    assert len({error.kind for error in all_errors}) == len(all_errors)

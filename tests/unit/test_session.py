@@ -1,4 +1,4 @@
-"""The session of the clients: in Lambda it leaves out handlers of other services, and changes nothing for ours."""
+"""The boto3 session: in Lambda, it omits the event handlers of services that are not called."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,16 +19,17 @@ CALLS: dict[str, Call] = {
     "bedrock": lambda client: list(client.get_paginator("list_custom_models").paginate(nameContains="a")),
     "secretsmanager": lambda client: client.get_secret_value(SecretId="a", VersionStage="AWSCURRENT"),
 }
-CHANGING = {"X-Amz-Date", "Authorization", "amz-sdk-invocation-id"}
+UNIQUE_HEADERS = {"X-Amz-Date", "Authorization", "amz-sdk-invocation-id"}
+"""Their values differ from request to request."""
 
 
 def request(session: boto3.Session, service: str) -> AWSPreparedRequest:
-    """Return what goes over the wire for a call."""
+    """Return the HTTP request that a call to a service sends."""
     sent: list[AWSPreparedRequest] = []
 
     def send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
         sent.append(request)
-        return AWSResponse(request.url, 200, HTTPHeaders(), Raw())
+        return AWSResponse(request.url, 200, HTTPHeaders(), RawBody())
 
     client: Any = session.client(service)  # type: ignore[call-overload]
     client.meta.events.register("before-send", send)
@@ -37,8 +38,8 @@ def request(session: boto3.Session, service: str) -> AWSPreparedRequest:
     return request
 
 
-class Raw:
-    """The body of an answer."""
+class RawBody:
+    """The body of a response, as botocore reads it."""
 
     def stream(self, **_: object) -> list[bytes]:
         return [b'{"modelSummaries": []}']
@@ -51,29 +52,29 @@ def _in_lambda(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("service", CALLS)
-def test_what_goes_over_the_wire_is_what_boto3_sends(service: str) -> None:
-    ours, theirs = (request(session, service) for session in (new_session(), boto3.Session()))
-    assert (ours.method, ours.url, ours.body) == (theirs.method, theirs.url, theirs.body)
-    names = set(theirs.headers.keys())
-    assert set(ours.headers.keys()) == names >= CHANGING | {"X-Amzn-Trace-Id", "amz-sdk-request"}
-    for name in names - CHANGING:
-        assert ours.headers[name] == theirs.headers[name], name
+def test_the_requests_are_those_of_a_plain_boto3_session(service: str) -> None:
+    actual, expected = (request(session, service) for session in (new_session(), boto3.Session()))
+    assert (actual.method, actual.url, actual.body) == (expected.method, expected.url, expected.body)
+    names = set(expected.headers.keys())
+    assert set(actual.headers.keys()) == names >= UNIQUE_HEADERS | {"X-Amzn-Trace-Id", "amz-sdk-request"}
+    for name in names - UNIQUE_HEADERS:
+        assert actual.headers[name] == expected.headers[name], name
 
 
-def test_what_is_left_out_is_other_services_and_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_handlers_of_other_services_and_of_documentation_are_omitted(monkeypatch: pytest.MonkeyPatch) -> None:
     loader = botocore.loaders.create_loader()
-    called = {
+    called_services = {
         hyphenize_service_id(loader.load_service_model(name, "service-2")["metadata"]["serviceId"]) for name in CALLS
     }
     registered: set[str] = set()
     monkeypatch.setattr("botocore.session.Session.register", lambda _, event, *__, **___: registered.add(event))
     new_session()
     assert {"before-parameter-build", "request-created", "choose-signer", "before-call"} <= registered
-    left_out = {event for event, *_ in botocore.handlers.BUILTIN_HANDLERS} - registered
-    assert len(left_out) > 50
-    for event in left_out:
+    omitted = {event for event, *_ in botocore.handlers.BUILTIN_HANDLERS} - registered
+    assert len(omitted) > 50
+    for event in omitted:
         kind, service, *_ = event.split(".")
-        assert kind == "docs" or service not in {"*", *called}
+        assert kind == "docs" or service not in {"*", *called_services}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_what_is_left_out_is_other_services_and_documentation(monkeypatch: pytes
         [("before-call.bedrock.ListCustomModels", print, botocore.handlers.REGISTER_LAST)],
     ],
 )
-def test_where_botocore_lists_them_otherwise_all_are_registered(
+def test_all_handlers_are_registered_if_botocores_list_has_another_form(
     listed: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = object()
@@ -94,15 +95,15 @@ def test_where_botocore_lists_them_otherwise_all_are_registered(
     assert new_session() is plain
 
 
-def test_where_botocore_does_not_list_them_all_are_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_handlers_are_registered_if_botocore_has_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("custom_models.adapters.session.boto3.Session", lambda **given: given)
     monkeypatch.setattr("custom_models.adapters.session.botocore.handlers", object())
     session: object = new_session()
     assert session == {}
 
 
-def test_a_person_has_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials of a login or of single sign-on come from services of their own, by handlers of theirs."""
+def test_all_handlers_are_registered_outside_lambda(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, credentials may come from other services, such as SSO and STS."""
     monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME")
     monkeypatch.setattr("custom_models.adapters.session.boto3.Session", lambda **given: given)
     session: object = new_session()

@@ -1,3 +1,5 @@
+"""The settings: which environments are valid, and what the errors say."""
+
 import os
 from dataclasses import FrozenInstanceError
 
@@ -10,16 +12,12 @@ KEY = "k" * 32
 SECRET_ID = "arn:aws:secretsmanager:us-east-1:123456789012:secret:cursor-key-a1B2c3"
 
 
-def lifetime(text: str) -> int:
-    return Settings.read({"CURSOR_KEY": KEY, "CURSOR_LIFETIME_SECONDS": text}).cursor_lifetime
-
-
-def test_a_key_alone_is_enough() -> None:
+def test_a_key_is_enough() -> None:
     settings = Settings.read({"CURSOR_KEY": KEY})
     assert (settings.cursor_key, settings.cursor_secret_id, settings.cursor_lifetime) == (KEY, None, 86_400)
 
 
-def test_a_secret_alone_is_enough() -> None:
+def test_a_secret_id_is_enough() -> None:
     settings = Settings.read({"CURSOR_SECRET_ID": SECRET_ID})
     assert (settings.cursor_key, settings.cursor_secret_id, settings.cursor_lifetime) == (None, SECRET_ID, 86_400)
 
@@ -34,25 +32,29 @@ def test_a_secret_alone_is_enough() -> None:
         {"CURSOR_KEY": KEY, "CURSOR_SECRET_ID": SECRET_ID},
     ],
 )
-def test_none_of_the_two_or_both_is_an_error_that_names_both(environment: dict[str, str]) -> None:
+def test_exactly_one_of_secret_id_and_key_must_be_set(environment: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=r"either CURSOR_SECRET_ID .* or CURSOR_KEY"):
         Settings.read(environment)
 
 
-def test_an_empty_one_is_none() -> None:
+def test_an_empty_setting_counts_as_not_set() -> None:
     assert Settings.read({"CURSOR_KEY": KEY, "CURSOR_SECRET_ID": ""}).cursor_secret_id is None
     assert Settings.read({"CURSOR_KEY": "", "CURSOR_SECRET_ID": SECRET_ID}).cursor_key is None
 
 
 @pytest.mark.parametrize("length", [1, 31])
-def test_a_short_key_is_an_error_that_says_how_long_it_must_be_and_not_what_it_is(length: int) -> None:
-    with pytest.raises(SettingsError, match=r"CURSOR_KEY .*\b32 characters") as refused:
+def test_the_error_about_a_short_key_states_the_minimum_length_and_not_the_key(length: int) -> None:
+    with pytest.raises(SettingsError, match=r"CURSOR_KEY .*\b32 characters") as caught:
         Settings.read({"CURSOR_KEY": "ß" * length})
-    assert "ß" not in str(refused.value)
+    assert "ß" not in str(caught.value)
+
+
+def lifetime(text: str) -> int:
+    return Settings.read({"CURSOR_KEY": KEY, "CURSOR_LIFETIME_SECONDS": text}).cursor_lifetime
 
 
 @pytest.mark.parametrize("text", ["60", "3600", "604800", "086400"])
-def test_a_lifetime_from_a_minute_to_a_week(text: str) -> None:
+def test_a_lifetime_may_be_a_minute_to_a_week(text: str) -> None:
     assert lifetime(text) == int(text)
 
 
@@ -61,17 +63,17 @@ def test_a_lifetime_from_a_minute_to_a_week(text: str) -> None:
     ["", " ", "0", "59", "604801", "9" * 5000, "-60", "+60", " 60", "60\n", "60.0", "1e3", "1_000", "60s", "٦٠", "6²"],
     ids=lambda text: ascii(text[:9]),
 )
-def test_any_other_lifetime_is_an_error_that_names_it_and_its_range(text: str) -> None:
+def test_the_error_about_any_other_lifetime_states_the_setting_and_its_range(text: str) -> None:
     with pytest.raises(SettingsError, match=r"CURSOR_LIFETIME_SECONDS .*\b60 to 604800\b"):
         lifetime(text)
 
 
-def test_the_lifetime_is_checked_with_a_secret_too() -> None:
+def test_the_lifetime_is_also_checked_when_the_key_is_in_a_secret() -> None:
     with pytest.raises(SettingsError, match="CURSOR_LIFETIME_SECONDS"):
         Settings.read({"CURSOR_SECRET_ID": SECRET_ID, "CURSOR_LIFETIME_SECONDS": "day"})
 
 
-def test_only_what_was_given_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_given_environment_is_read_and_names_are_case_sensitive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "CURSOR_KEY", KEY)
     monkeypatch.setitem(os.environ, "CURSOR_LIFETIME_SECONDS", "day")
     with pytest.raises(SettingsError, match="CURSOR_SECRET_ID"):
@@ -79,16 +81,16 @@ def test_only_what_was_given_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings.read({"CURSOR_SECRET_ID": SECRET_ID}).cursor_lifetime == 86_400
 
 
-def test_the_key_is_not_shown() -> None:
+def test_the_key_is_not_in_the_text_of_the_settings() -> None:
     settings = Settings.read({"CURSOR_KEY": KEY})
     assert KEY not in f"{settings!r} {settings}"
 
 
-def test_settings_stay_as_they_are() -> None:
+def test_settings_are_immutable() -> None:
     with pytest.raises(FrozenInstanceError):
         Settings.read({"CURSOR_KEY": KEY}).cursor_lifetime = 1  # type: ignore[misc]
 
 
-def test_wrong_settings_stop_the_function_before_its_first_request() -> None:
+def test_wrong_settings_stop_the_function_at_startup() -> None:
     with pytest.raises(SettingsError, match="CURSOR_SECRET_ID"):
         build({})
