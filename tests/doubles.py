@@ -32,6 +32,7 @@ class MemorySource:
     shorten: Callable[[int], int] = lambda asked: asked
     script: Sequence[tuple[int, str | None] | Exception] = ()
     max_attempt_seconds: float = 1.0
+    account: str | None = None
     asked: list[tuple[int, str | None]] = field(default_factory=list)
 
     def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:

@@ -1,7 +1,11 @@
 """Builds the function from its parts, once at startup."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from aws_lambda_powertools.logging.exceptions import InvalidLoggerSamplingRateError
+from botocore.exceptions import BotoCoreError
 
 from custom_models.adapters.bedrock import BedrockSource
 from custom_models.adapters.session import new_session
@@ -9,24 +13,36 @@ from custom_models.adapters.signing_keys import SecretKeys, StaticKey
 from custom_models.adapters.telemetry import Telemetry
 from custom_models.core.cursor import CursorSigner
 from custom_models.dispatch import Dispatcher
-from custom_models.settings import Settings
+from custom_models.settings import Settings, SettingsError
 
 
 def build(environment: Mapping[str, str] = os.environ) -> Dispatcher:
     """Return the Lambda handler.
 
     Raises:
-        SettingsError: the environment is wrong.
-        BotoCoreError: region or endpoint are missing or wrong.
+        SettingsError: a setting in the environment is missing or wrong.
     """
     settings = Settings.read(environment)
     # Both clients share one session, so that what botocore reads for the first is there for the second.
-    session = new_session()
+    with _settings_error("AWS"):
+        session = new_session()
+        source = BedrockSource(session, settings.account)
+    with _settings_error("POWERTOOLS"):
+        telemetry = Telemetry(settings.service)
     keys = (
         StaticKey(settings.cursor_key) if settings.cursor_key else SecretKeys(settings.cursor_secret_id or "", session)
     )
     signer = CursorSigner(keys, settings.cursor_lifetime)
-    return Dispatcher(BedrockSource(session), signer, Telemetry(settings.service), _document)
+    return Dispatcher(source, signer, telemetry, _document)
+
+
+@contextmanager
+def _settings_error(prefix: str) -> Iterator[None]:
+    """Report what a library raises for a setting of its own, in the environment or in a file, as SettingsError."""
+    try:
+        yield
+    except (BotoCoreError, ValueError, InvalidLoggerSamplingRateError) as error:
+        raise SettingsError(f"The {prefix}_ settings in the environment cannot be used: {error}") from None
 
 
 def _document() -> str:

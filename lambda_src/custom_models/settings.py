@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from custom_models.core.cursor import MIN_KEY_LENGTH
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 MIN_LIFETIME, MAX_LIFETIME = 60, 7 * 24 * 3600
 
 
@@ -17,7 +19,8 @@ class SettingsError(ValueError):
 class Settings:
     """The function's settings.
 
-    boto3 reads region, credentials and ``AWS_ENDPOINT_URL_BEDROCK``; Powertools reads the log level.
+    boto3 reads region, credentials and ``AWS_ENDPOINT_URL_BEDROCK``; Powertools reads
+    ``POWERTOOLS_LOG_LEVEL``, which is only checked here.
     """
 
     cursor_secret_id: str | None
@@ -31,6 +34,9 @@ class Settings:
 
     cursor_lifetime: int
     """``CURSOR_LIFETIME_SECONDS``: seconds until a cursor expires; default 86,400 (a day)."""
+
+    account: str | None = None
+    """``ACCOUNT_ID``: the account that the function's credentials belong to, to check ``isOwned``."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -51,4 +57,10 @@ class Settings:
                 f"CURSOR_LIFETIME_SECONDS must be a whole number from {MIN_LIFETIME} to {MAX_LIFETIME}."
             )
         service = environment.get("POWERTOOLS_SERVICE_NAME") or "custom-models"
-        return cls(secret_id, key, service, int(lifetime))
+        for name in ("POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"):
+            if environment.get(name, "").upper() not in ("", *LOG_LEVELS):
+                raise SettingsError(f"{name} must be one of {', '.join(LOG_LEVELS)}.")
+        account = environment.get("ACCOUNT_ID") or None
+        if account is not None and not re.fullmatch("[0-9]{12}", account):
+            raise SettingsError("ACCOUNT_ID must be an account id, 12 digits.")
+        return cls(secret_id, key, service, int(lifetime), account)

@@ -21,7 +21,7 @@ CUSTOM_ARN = "arn:aws:bedrock:us-east-1:123456789012:custom-model/amazon.nova-pr
 IMPORTED_ARN = "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:custom-model/imported/abcdefghij12"
 
 
-NO_VALUES: list[object] = [[], {}, None, "", 1.5, ["Active"]]
+NO_VALUES: list[object] = [[], {}, "", 1.5, ["Active"]]
 
 
 def errors_of_text(**given: str | list[str]) -> dict[str, str]:
@@ -38,6 +38,13 @@ def errors_of_json(given: dict[Any, object]) -> dict[str, str]:
 
 def test_nothing_asked_is_a_query() -> None:
     assert Query.from_text({}) == Query.from_json({}) == Query({}, max_items=100, page_size=100, cursor=None)
+
+
+def test_null_means_absent_in_json() -> None:
+    """Serializers of Java, C# and Go write unset fields so."""
+    assert Query.from_json({parameter.name: None for parameter in PARAMETERS}) == Query.from_json({})
+    assert Query.from_json({"nameContains": "churn", "cursor": None}) == Query.from_json({"nameContains": "churn"})
+    assert Query.from_json({"unknown": None}) == Query.from_json({})
 
 
 def test_text_and_json_are_the_same_query() -> None:
@@ -84,8 +91,8 @@ def test_arns(good: str) -> None:
     ("name", "bad"),
     [
         *(("creationTimeAfter", bad) for bad in ("2015-01-01", "5", "May", "2015-01-01T00:00:00", "1")),
-        *(("creationTimeAfter", bad) for bad in ("2015-01-01T00:00:00.1234567Z", "2015-01-01T00:00:00,5Z")),
-        *(("creationTimeAfter", bad) for bad in ("2015-01-01 00:00:00Z", "2015-01-01T00:00:00Z\n", "20150101T000000Z")),
+        *(("creationTimeAfter", bad) for bad in ("2015-01-01T00:00:00.1234567890Z", "2015-01-01T00:00:00,5Z")),
+        *(("creationTimeAfter", bad) for bad in ("2015-01-01  00:00:00Z", "2015-01-01T00:00:00Z\n", "20150101T00Z")),
         *(
             ("creationTimeAfter", bad)
             for bad in ("2015-02-30T00:00:00Z", "2015-13-01T00:00:00Z", "2015-01-01T24:00:00Z")
@@ -137,7 +144,6 @@ def test_bad_json_is_named(name: str, bad: object) -> None:
     ("name", "bad", "message"),
     [
         ("nameContains", "", "must not be empty: omit it instead"),
-        ("nameContains", None, "must not be empty: omit it instead"),
         ("nameContains", 5, "must be a string"),
         ("nameContains", "a" * 64, "must have at most 63 characters"),
         ("baseModelArnEquals", "arn", "must have at least 20 characters"),

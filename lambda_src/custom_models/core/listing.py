@@ -6,8 +6,8 @@ from typing import NamedTuple
 from custom_models.core.budget import Limits, Usage
 from custom_models.core.cursor import TOKEN_REPEATED, CursorSigner, Position
 from custom_models.core.errors import UpstreamInvalid, UpstreamThrottled, UpstreamUnavailable
+from custom_models.core.filters import require_filtered
 from custom_models.core.models import ModelSummary, Page, PageSource
-from custom_models.core.parameters import Filters
 from custom_models.core.query import Query
 
 
@@ -87,20 +87,8 @@ class _Walk:
         page = self._source.fetch(self._query.filters, size, token, self._limits, self._usage)
         if len(page.models) > size:
             raise UpstreamInvalid("Bedrock returned more models than were requested.")
-        _require_filtered(page.models, self._query.filters)
+        require_filtered(page.models, self._query.filters, self._source.account)
         return page
-
-
-_PROVABLE = {"modelStatus": "modelStatus", "baseModelArnEquals": "baseModelArn"}
-"""Filters that a model summary proves to be violated, with the field that proves it."""
-
-
-def _require_filtered(models: Sequence[ModelSummary], filters: Filters) -> None:
-    """Raise UpstreamInvalid if a model violates a filter: then this is not the listing that was requested."""
-    for name, field in _PROVABLE.items():
-        expected = filters.get(name)
-        if expected is not None and any(model.get(field, expected) != expected for model in models):
-            raise UpstreamInvalid(f"Bedrock returned models that do not match {name}.")
 
 
 def _after(page: Page, position: Position | None, seen: set[str]) -> Position | None:

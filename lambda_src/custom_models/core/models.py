@@ -34,6 +34,9 @@ class Page(NamedTuple):
 class PageSource(Protocol):
     """A source of custom models that returns one page at a time, such as Bedrock in one region."""
 
+    account: str | None
+    """The account whose models are listed, which ``isOwned`` refers to; None if it is not known."""
+
     max_attempt_seconds: float
     """The longest time in seconds that one attempt of a call can take."""
 

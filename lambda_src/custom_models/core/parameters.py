@@ -6,8 +6,9 @@ invocations (JSON values), and the OpenAPI document is generated from it.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import NamedTuple, Protocol, TypeAlias
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, NamedTuple, Protocol, TypeAlias
 
 Value: TypeAlias = str | bool | int | datetime
 Filters: TypeAlias = Mapping[str, str | bool | datetime]
@@ -140,29 +141,46 @@ class Integer(NamedTuple):
         return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
 
 
+@dataclass(frozen=True)
 class DateTime:
-    """A point in time: an RFC 3339 date-time. Its offset is required, so that it is never guessed."""
+    """A point in time with an offset, which is never guessed.
 
-    format = (
-        "an RFC 3339 date-time with an offset and at most six fraction digits, "
+    RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339#section-5.6), and forms of it that cannot be
+    misread: a space between date and time, an offset without a colon, lower case letters.
+    """
+
+    round_up: bool = False
+    """Whether digits beyond microseconds are rounded up, not down, so that a filter leaves out no model."""
+
+    format: ClassVar[str] = (
+        "an RFC 3339 date-time with an offset and at most nine fraction digits, "
         "such as 2026-01-31T00:00:00Z, in the years 1970 to 9999"
     )
-    pattern = (
+    pattern: ClassVar[str] = (
         r"(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-        r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?"
-        r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+        r"[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?"
+        r"([Zz]|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])"
     )
 
     def from_json(self, value: object) -> datetime:
         """Accept the text of a date-time and return it in UTC."""
         if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
-            if isinstance(value, str) and re.fullmatch(self.pattern, value.replace(" ", "+")):
+            # A + in a query string is decoded as a space.
+            if isinstance(value, str) and re.fullmatch(self.pattern, re.sub(r" (?=[0-9:]{4,5}$)", "+", value)):
                 raise ValueError(f"must be {self.format} (in a URL, write the + of the offset as %2B)")
             raise ValueError(f"must be {self.format}")
+        fraction, offset = re.fullmatch(r"[.]?([0-9]*)(.+)", value[19:]).groups()  # type: ignore[union-attr]
+        microseconds, rest = int(fraction[:6].ljust(6, "0")), fraction[6:].strip("0")
         try:
-            return datetime.fromisoformat(value.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):  # 30 February, or after the year 9999 in UTC
+            seconds = datetime.fromisoformat(f"{value[:10]}T{value[11:19]}{offset.upper()}").astimezone(UTC)
+        except OverflowError:  # after the year 9999 in UTC
+            raise ValueError(f"must be {self.format}") from None
+        except ValueError:  # such as 30 February
             raise ValueError(f"must be {self.format} (this day does not exist)") from None
+        instant = seconds.replace(microsecond=microseconds)
+        # The largest datetime has nothing above it, and no model is created after it.
+        rounded_up = self.round_up and rest != "" and instant < datetime.max.replace(tzinfo=UTC)
+        return instant + timedelta(microseconds=1) if rounded_up else instant
 
     from_text = from_json
 
@@ -181,7 +199,7 @@ class Parameter(NamedTuple):
 
 
 FILTERS = (
-    Parameter("creationTimeBefore", DateTime(), "Only models created before this time."),
+    Parameter("creationTimeBefore", DateTime(round_up=True), "Only models created before this time."),
     Parameter("creationTimeAfter", DateTime(), "Only models created after this time."),
     Parameter(
         "nameContains",

@@ -50,18 +50,18 @@ class Query(NamedTuple):
 
     @classmethod
     def from_json(cls, given: Mapping[str, object]) -> "Query":
-        """Read the fields of a JSON object.
+        """Read the fields of a JSON object. ``null`` means absent: many serializers write unset fields so.
 
         Raises:
             InvalidQuery: names every parameter that is not valid.
         """
 
         def read(parameter: Parameter, value: object) -> Value:
-            if value is None or value == "":
+            if value == "":
                 raise ValueError("must not be empty: omit it instead")
             return parameter.type.from_json(value)
 
-        return cls._read(given, read)
+        return cls._read({name: value for name, value in given.items() if value is not None}, read)
 
     @classmethod
     def _read(cls, given: Mapping[str, _T], read: Callable[[Parameter, _T], Value]) -> "Query":

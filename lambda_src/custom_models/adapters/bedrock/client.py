@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 
 from custom_models.adapters.bedrock import deadline, events, response
-from custom_models.adapters.bedrock.errors import code_and_status, loggable_code, translate
+from custom_models.adapters.bedrock.errors import loggable_code, translate, translate_credentials
 from custom_models.core.budget import Limits, Usage
 from custom_models.core.errors import UpstreamInvalid, UpstreamUnavailable
 from custom_models.core.models import Page
@@ -21,12 +21,16 @@ from custom_models.core.parameters import Filters
 class BedrockSource:
     """The custom models of one account in one region."""
 
-    def __init__(self, session: boto3.Session) -> None:
+    def __init__(self, session: boto3.Session, account: str | None = None) -> None:
         """Create the client from the session's region and credentials and ``AWS_ENDPOINT_URL_BEDROCK``.
+
+        ``account`` is the id of the account that the credentials belong to, if it is known.
 
         Raises:
             BotoCoreError: no region is set, or an endpoint is not a URL.
         """
+        self.account = account
+        self._credentials = session.get_credentials()
         self.max_attempt_seconds: float = deadline.MAX_ATTEMPT_SECONDS
         self._client = session.client(
             "bedrock",
@@ -47,8 +51,8 @@ class BedrockSource:
         """Return one page; see PageSource."""
         try:
             with events.call_in_progress(limits, usage) as call, deadline.interrupt_after(limits.remaining):
-                listing = self._list(filters, page_size, token, call)
-            return response.page(listing, code_and_status(listing)[1])
+                self._request(filters, page_size, token, call)
+            return response.page(call.content)
         except UpstreamInvalid:
             # The rest of a broken response must not be read as the response to another request.
             self._client.close()
@@ -59,15 +63,26 @@ class BedrockSource:
             usage.last_error = TimeoutError.__name__
             raise UpstreamUnavailable from None
 
-    def _list(self, filters: Filters, page_size: int, token: str | None, call: events.Call) -> Any:
+    def _request(self, filters: Filters, page_size: int, token: str | None, call: events.Call) -> None:
+        self._renew_credentials(call)
         arguments: dict[str, Any] = dict(filters)
         if token is not None:
             # Not as StartingToken: botocore decodes it and takes it apart if it happens to be JSON.
             arguments["nextToken"] = token
         pages = self._paginator.paginate(**arguments, PaginationConfig={"PageSize": page_size})
         try:
-            return next(iter(pages))
+            next(iter(pages))
         except Exception as error:
             # The message of an exception may hold a URL and a token, so it is neither kept nor logged.
             call.usage.last_error = loggable_code(error, call.status, token)
             raise translate(error, call.status, token) from None
+
+    def _renew_credentials(self, call: events.Call) -> None:
+        # botocore would do this while it signs, where its failure could not be distinguished from a bug.
+        if self._credentials is None:
+            return
+        try:
+            self._credentials.get_frozen_credentials()
+        except Exception as error:
+            call.usage.last_error = loggable_code(error, 0, None)
+            raise translate_credentials(error) from None

@@ -37,7 +37,38 @@ _THROTTLED = frozenset(
     }
 )
 _TIMED_OUT = frozenset({"RequestTimeout", "RequestTimeoutException"})
-_DENIED = frozenset({"AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"})
+_DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthFailure",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "InvalidClientTokenId",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "OptInRequired",
+    }
+)
+_EXPIRED = "The credentials of this API have expired; ask its operators to renew them."
+_SIGNATURE = (
+    "Bedrock did not accept the signature of this API; its clock may be wrong, its secret key may be wrong, "
+    "or a proxy may change its requests. Ask its operators."
+)
+_DENIED_DETAILS = {
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "InvalidSignatureException": _SIGNATURE,
+    "RequestExpired": _SIGNATURE,
+    "SignatureDoesNotMatch": _SIGNATURE,
+    "UnrecognizedClientException": (
+        "Bedrock does not know the credentials of this API; they may be wrong, or the region may not be enabled "
+        "in their account. Ask its operators."
+    ),
+}
+"""Denials whose cause is not a missing permission
+(https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html)."""
 
 _PARSER_ERRORS = (
     ResponseParserError,
@@ -71,6 +102,17 @@ def translate(error: Exception, status: int, token: str | None) -> Exception:
     return error
 
 
+def translate_credentials(error: Exception) -> Exception:
+    """Return the core's error for an exception of a credential provider: an operator's problem, but not a bug."""
+    if isinstance(error, ClientError):
+        refused = _of_response(*code_and_status(error.response), None)
+        if isinstance(refused, UpstreamThrottled | UpstreamUnavailable):
+            return refused
+    if isinstance(error, HTTPClientError | BotocoreConnectionError):
+        return UpstreamUnavailable("The credentials of this API could not be renewed in time; send the request again.")
+    return UpstreamDenied("The credentials of this API cannot be loaded or renewed; ask its operators to fix them.")
+
+
 def loggable_code(error: Exception, status: int, token: str | None) -> str:
     """Return the code or class of an error for the log, but never text that could hold a URL or the token."""
     code = code_and_status(error.response)[0] if isinstance(error, ClientError) else type(error).__name__
@@ -94,8 +136,8 @@ def _of_response(code: str, status: int, token: str | None) -> Exception:
         return UpstreamThrottled()
     if status >= 500 or status == 408 or code in _TIMED_OUT:
         return UpstreamUnavailable()
-    if status in (401, 403) or code in _DENIED:
-        return UpstreamDenied()
+    if status in (401, 403) or code in _DENIED or code in _DENIED_DETAILS:
+        return UpstreamDenied(_DENIED_DETAILS.get(code))
     if code == "ValidationException" and token is not None:
         # Bedrock accepted the same filters when it returned the token, so it rejects the token.
         return ExpiredCursor()

@@ -8,7 +8,7 @@ fail if an upgrade changes what the handlers use.
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +20,6 @@ from custom_models.adapters.bedrock import deadline
 from custom_models.adapters.bedrock.errors import code_and_status, is_throttle
 from custom_models.core.budget import Limits, Usage
 
-_FIELDS = ("modelSummaries", "nextToken")
-
 
 @dataclass(eq=False, slots=True)
 class Call:
@@ -31,6 +29,9 @@ class Call:
     usage: Usage
     status: int = 0
     """The status of the last attempt's response; 0 if there is none yet."""
+
+    content: object = None
+    """The JSON content of a response with status 200; None if there is none, or it is not JSON."""
 
 
 # botocore passes no context to its event handlers, so they find their call in this variable.
@@ -62,24 +63,21 @@ def _on_before_send(**_: object) -> None:
     call = _current.get()
     call.usage.attempts += 1
     call.status = 0
+    call.content = None
 
 
-def _on_before_parse(*, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
+def _on_before_parse(*, response_dict: dict[str, Any], **_: object) -> None:
     """Read a listing as JSON, and leave botocore's parser nothing to parse.
 
     Faster than botocore's parser, and stricter: it makes an empty list of many invalid bodies
     (docs/adr/0009-parsing.md). Errors are parsed by botocore.
     """
-    status = _current.get().status = response_dict["status_code"]
-    if status != 200:
-        return
-    body, response_dict["body"] = response_dict["body"], b"{}"
-    try:
-        listing = json.loads(body.decode())
-    except (ValueError, RecursionError):
-        return
-    if isinstance(listing, dict):
-        customized_response_dict.update({name: listing[name] for name in _FIELDS if listing.get(name) is not None})
+    call = _current.get()
+    call.status = response_dict["status_code"]
+    if call.status == 200:
+        body, response_dict["body"] = response_dict["body"], b"{}"
+        with suppress(ValueError, RecursionError):
+            call.content = json.loads(body.decode())
 
 
 def _on_needs_retry(*, response: tuple[AWSResponse, Any] | None, **_: object) -> bool | None:
