@@ -190,7 +190,7 @@ class TestInvalidCursors:
         keys = ChangingKeys([KEY])
         with pytest.raises(InvalidCursor):
             CursorSigner(keys, 3600, Clock()).verify(signed, FINGERPRINT)
-        assert keys.renewals == 0
+        assert keys.refreshes == 0
 
 
 class TestLifetimeAndListing:
@@ -224,7 +224,7 @@ class TestKeys:
 
     def test_an_unknown_signature_refreshes_the_keys(self) -> None:
         cursor = CursorSigner(ChangingKeys([OTHER_KEY]), 3600, Clock()).sign(POSITION, FINGERPRINT)
-        keys = ChangingKeys([KEY], real=[KEY, OTHER_KEY])
+        keys = ChangingKeys([KEY], new=[KEY, OTHER_KEY])
         assert CursorSigner(keys, 3600, Clock()).verify(cursor, FINGERPRINT) == POSITION
 
     def test_keys_that_do_not_change_are_refreshed_once(self) -> None:
@@ -232,7 +232,7 @@ class TestKeys:
         keys = ChangingKeys([KEY])
         with pytest.raises(InvalidCursor):
             CursorSigner(keys, 3600, Clock()).verify(cursor, FINGERPRINT)
-        assert keys.renewals == 1
+        assert keys.refreshes == 1
 
 
 class TestPosition:

@@ -1,7 +1,7 @@
-"""The listing: nothing lost, nothing twice, no more asked than needed, and an end to everything."""
+"""The listing: each model once and in order, no call more than needed, and an end in every case."""
 
 import time
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -19,240 +19,242 @@ from custom_models.core.errors import (
     UpstreamUnavailable,
 )
 from custom_models.core.listing import Listing, list_models
-from custom_models.core.models import ModelSummary, Page
+from custom_models.core.models import ModelSummary, Page, PageSource
 from custom_models.core.parameters import Filters
 from custom_models.core.query import Query
 from tests.doubles import MemorySource, model, signer
 
-BASE = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0"
-
-
-def listing(source: MemorySource, limits: Limits | None = None, **parameters: object) -> Listing:
-    return list_models(Query.from_json(parameters), source, signer(), limits or Limits.from_now(60), Usage())
-
-
-def numbers(*listings: Listing) -> list[str]:
-    return [model["modelArn"] for listing in listings for model in listing.models]
-
-
-def all_of(count: int) -> list[str]:
-    return [model(number)["modelArn"] for number in range(count)]
-
-
 sizes = st.integers(1, 12)
 
 
-@given(st.integers(0, 60), st.lists(st.tuples(sizes, sizes), min_size=1), st.lists(st.integers(0, 12), min_size=1))
-def test_following_the_cursor_gives_each_model_once(
-    count: int, requests: list[tuple[int, int]], shorter: list[int]
-) -> None:
-    """Whatever the sizes, from request to request, and however short or empty the pages are."""
-    if not any(shorter):
-        shorter = [*shorter, 1]
-    turn = iter(range(10**9))
-    source = MemorySource(count, shorten=lambda asked: min(asked, shorter[next(turn) % len(shorter)]))
-    found: list[str] = []
-    cursor: str | None = None
-    for request in range(10_000):
-        max_items, page_size = requests[request % len(requests)]
-        parameters: dict[str, object] = {"maxItems": max_items, "pageSize": page_size}
-        query = Query.from_json(parameters | ({"cursor": cursor} if cursor else {}))
-        part = list_models(query, source, signer(), Limits.from_now(60), Usage())
-        assert len(part.models) <= max_items
-        found += numbers(part)
-        cursor = part.cursor
-        if cursor is None:
-            break
-    assert found == all_of(count)
-    assert all(1 <= size <= 12 for size, _ in source.asked)
+def listing(
+    source: PageSource, limits: Limits | None = None, cursor: str | None = None, **parameters: object
+) -> Listing:
+    query = Query.from_json(parameters if cursor is None else {**parameters, "cursor": cursor})
+    return list_models(query, source, signer(), limits or Limits.from_now(60), Usage())
 
 
-@given(st.integers(1, 200), sizes, sizes)
-def test_only_what_is_missing_is_asked_for_and_nothing_again(count: int, max_items: int, page_size: int) -> None:
-    source = MemorySource(count)
-    first = listing(source, maxItems=max_items, pageSize=page_size)
-    assert sum(size for size, _ in source.asked) == max_items or first.cursor is None
-    assert all(size <= page_size for size, _ in source.asked)
-    if first.cursor is not None:
-        listing(source, maxItems=max_items, pageSize=page_size, cursor=first.cursor)
-    tokens = [token for _, token in source.asked]
-    assert len(tokens) == len(set(tokens))
+def arns(listing: Listing) -> list[str]:
+    return [model["modelArn"] for model in listing.models]
 
 
-def test_every_page_is_asked_for_with_the_same_filters() -> None:
-    asked: list[Filters] = []
-
-    class Noting(MemorySource):
-        def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:
-            asked.append(filters)
-            return super().fetch(filters, page_size, token, limits, usage)
-
-    first = listing(Noting(5), maxItems=2, pageSize=1, isOwned=True)
-    listing(Noting(5), cursor=first.cursor, isOwned=True)
-    assert asked == [{"isOwned": True}] * 3
+def first_arns(count: int) -> list[str]:
+    return [model(number)["modelArn"] for number in range(count)]
 
 
-def test_one_page_takes_one_call() -> None:
-    source = MemorySource(100)
-    assert listing(source).cursor is None
-    assert source.asked == [(100, None)]
+class TestPages:
+    @given(st.integers(0, 60), st.lists(st.tuples(sizes, sizes), min_size=1), st.lists(st.integers(0, 12), min_size=1))
+    def test_following_the_cursor_returns_each_model_once_and_in_order(
+        self, count: int, requests: list[tuple[int, int]], page_lengths: list[int]
+    ) -> None:
+        """Even if the sizes change from request to request, and pages are short or empty."""
+        if not any(page_lengths):
+            page_lengths = [*page_lengths, 1]
+        turn = iter(range(10**9))
+        source = MemorySource(count, lambda page_size: min(page_size, page_lengths[next(turn) % len(page_lengths)]))
+        found: list[str] = []
+        cursor: str | None = None
+        for request in range(10_000):
+            max_items, page_size = requests[request % len(requests)]
+            part = listing(source, cursor=cursor, maxItems=max_items, pageSize=page_size)
+            assert len(part.models) <= max_items
+            found += arns(part)
+            cursor = part.cursor
+            if cursor is None:
+                break
+        assert found == first_arns(count)
+        assert all(1 <= page_size <= 12 for page_size, _ in source.requests)
+
+    @given(st.integers(1, 200), sizes, sizes)
+    def test_each_call_requests_only_missing_models_and_no_token_twice(
+        self, count: int, max_items: int, page_size: int
+    ) -> None:
+        source = MemorySource(count)
+        first = listing(source, maxItems=max_items, pageSize=page_size)
+        assert sum(size for size, _ in source.requests) == max_items or first.cursor is None
+        assert all(size <= page_size for size, _ in source.requests)
+        if first.cursor is not None:
+            listing(source, cursor=first.cursor, maxItems=max_items, pageSize=page_size)
+        tokens = [token for _, token in source.requests]
+        assert len(tokens) == len(set(tokens))
+
+    def test_every_page_is_requested_with_the_same_filters(self) -> None:
+        received: list[Filters] = []
+
+        class RecordingSource(MemorySource):
+            def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:
+                received.append(filters)
+                return super().fetch(filters, page_size, token, limits, usage)
+
+        first = listing(RecordingSource(5), maxItems=2, pageSize=1, isOwned=True)
+        listing(RecordingSource(5), cursor=first.cursor, isOwned=True)
+        assert received == [{"isOwned": True}] * 3
+
+    def test_a_listing_that_fits_one_page_needs_one_call(self) -> None:
+        source = MemorySource(100)
+        assert listing(source).cursor is None
+        assert source.requests == [(100, None)]
+
+    def test_short_pages_are_joined_in_order(self) -> None:
+        assert arns(listing(MemorySource(30, page_length=lambda _: 1))) == first_arns(30)
+
+    def test_empty_pages_are_skipped(self) -> None:
+        source = MemorySource(script=[(0, "a"), (0, "b"), (2, "c"), (0, None)])
+        assert arns(listing(source)) == first_arns(2)
 
 
-def test_a_page_that_ends_on_the_limit_with_nothing_after_it_is_the_end() -> None:
-    assert listing(MemorySource(5), maxItems=5).stop_reason == "complete"
+class TestEnd:
+    def test_max_items_models_without_a_token_are_the_end(self) -> None:
+        assert listing(MemorySource(5), maxItems=5).stop_reason == "complete"
+
+    def test_max_items_models_with_a_token_have_a_cursor_even_if_nothing_follows(self) -> None:
+        source = MemorySource(script=[(5, "t"), (0, None)])
+        first = listing(source, maxItems=5)
+        assert first.stop_reason == "max-items"
+        assert first.cursor is not None
+        last = listing(source, maxItems=5, cursor=first.cursor)
+        assert (arns(last), last.cursor) == ([], None)
+
+    def test_the_body_has_a_next_cursor_only_if_more_may_follow(self) -> None:
+        part = listing(MemorySource(script=[(2, "t")]), maxItems=2)
+        assert part.body() == {"modelSummaries": [model(0), model(1)], "nextCursor": part.cursor}
+        assert listing(MemorySource(0)).body() == {"modelSummaries": []}
+
+    def test_endless_empty_pages_end_with_a_cursor_after_fifty_calls(self) -> None:
+        source = MemorySource(script=[(0, f"t{number}") for number in range(1000)])
+        part = listing(source)
+        assert (part.stop_reason, len(source.requests)) == ("budget", 50)
+        assert part.cursor is not None
+        listing(source, cursor=part.cursor)
+        assert source.requests[50] == (100, "t49")
+
+    def test_no_call_starts_that_could_end_after_the_deadline(self) -> None:
+        source = MemorySource(5, max_attempt_seconds=10)
+        message = r"^There was too little time left to call Bedrock; send the same request again\.$"
+        with pytest.raises(UpstreamUnavailable, match=message):
+            listing(source, Limits.from_now(9.9))
+        assert source.requests == []
+
+    def test_models_read_before_the_time_runs_out_are_returned(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        now = 0.0
+        monkeypatch.setattr(time, "monotonic", lambda: now)
+
+        def slow_page(page_size: int) -> int:
+            nonlocal now
+            now += 15
+            return page_size
+
+        source = MemorySource(100, page_length=slow_page, max_attempt_seconds=10)
+        part = listing(source, Limits(deadline=60), pageSize=5)
+        assert (len(part.models), part.stop_reason) == (20, "budget")
+        assert part.cursor is not None
 
 
-def test_a_page_that_ends_on_the_limit_with_a_token_has_a_cursor() -> None:
-    source = MemorySource(script=[(5, "t"), (0, None)])
-    first = listing(source, maxItems=5)
-    assert first.stop_reason == "max-items"
-    assert first.cursor is not None
-    last = listing(source, maxItems=5, cursor=first.cursor)
-    assert (numbers(last), last.cursor) == ([], None)
+class TestRepeatedTokens:
+    @pytest.mark.parametrize("tokens", ["aa", "aba", "abcdb"])
+    def test_a_token_that_is_repeated_in_one_request_is_upstream_invalid(self, tokens: str) -> None:
+        source = MemorySource(script=[(1, token) for token in tokens])
+        with pytest.raises(UpstreamInvalid, match="twice"):
+            listing(source, maxItems=1000)
+        assert len(source.requests) == len(tokens)
+
+    def test_the_token_that_a_request_starts_with_also_counts(self) -> None:
+        source = MemorySource(script=[(1, token) for token in "abca"])
+        part = listing(source, maxItems=1)
+        with pytest.raises(UpstreamInvalid, match="twice"):
+            listing(source, maxItems=1000, cursor=part.cursor)
+        assert len(source.requests) == 4
+
+    def test_a_token_that_is_repeated_in_a_later_request_is_upstream_invalid(self) -> None:
+        source = MemorySource(script=[(1, token) for token in "abc" * 10])
+        part = listing(source, maxItems=1)
+
+        def follow(cursor: str | None) -> None:
+            while cursor is not None:
+                cursor = listing(source, maxItems=1, cursor=cursor).cursor
+
+        with pytest.raises(UpstreamInvalid, match="twice"):
+            follow(part.cursor)
+        assert len(source.requests) < 12
 
 
-def test_its_body_has_a_next_cursor_only_where_more_comes() -> None:
-    part = listing(MemorySource(script=[(2, "t")]), maxItems=2)
-    assert part.body() == {"modelSummaries": [model(0), model(1)], "nextCursor": part.cursor}
-    assert listing(MemorySource(0)).body() == {"modelSummaries": []}
+class TestInvalidPages:
+    """A page that breaks Bedrock's contract is not returned."""
+
+    BASE = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0"
+    MATCHING = model(0) | cast("ModelSummary", {"modelStatus": "Active", "baseModelArn": BASE})
+
+    def listing_with(self, fields: dict[str, str], filters: dict[str, Any]) -> tuple[Listing, ModelSummary]:
+        """Return the listing of a model that matches all filters and one with these fields, and the latter."""
+        other = model(1) | cast("ModelSummary", fields)
+
+        class TwoModels(MemorySource):
+            def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:
+                return Page([TestInvalidPages.MATCHING, other], None)
+
+        return listing(TwoModels(), **filters), other
+
+    def test_more_models_than_requested_are_upstream_invalid(self) -> None:
+        with pytest.raises(UpstreamInvalid, match=r"^Bedrock returned more models than were requested\.$"):
+            listing(MemorySource(script=[(3, None)]), maxItems=2)
+
+    @pytest.mark.parametrize(
+        ("name", "value", "fields"),
+        [
+            ("modelStatus", "Active", {"modelStatus": "Failed"}),
+            ("baseModelArnEquals", BASE, {"baseModelArn": f"{BASE}0"}),
+        ],
+    )
+    def test_a_model_that_violates_a_filter_is_upstream_invalid(
+        self, name: str, value: str, fields: dict[str, str]
+    ) -> None:
+        with pytest.raises(UpstreamInvalid, match=rf"^Bedrock returned models that do not match {name}\.$"):
+            self.listing_with(fields, {name: value})
+
+    @pytest.mark.parametrize(
+        ("filters", "fields"),
+        [
+            ({"modelStatus": "Active"}, {"modelStatus": "Active"}),
+            ({"modelStatus": "Active"}, {}),  # Bedrock may omit the status.
+            ({"baseModelArnEquals": BASE}, {"baseModelArn": BASE}),
+            ({"isOwned": True}, {"modelStatus": "Failed", "baseModelArn": BASE}),
+        ],
+    )
+    def test_a_model_that_may_match_the_filters_is_returned(
+        self, filters: dict[str, Any], fields: dict[str, str]
+    ) -> None:
+        part, other = self.listing_with(fields, filters)
+        assert part.models == [self.MATCHING, other]
 
 
-def test_empty_pages_are_gone_through() -> None:
-    source = MemorySource(script=[(0, "a"), (0, "b"), (2, "c"), (0, None)])
-    assert numbers(listing(source)) == all_of(2)
+class TestFailures:
+    RETRYABLE = (UpstreamThrottled, UpstreamUnavailable)
+    NOT_RETRYABLE = (ExpiredCursor, UpstreamDenied, UpstreamRejected, UpstreamInvalid)
 
+    @pytest.mark.parametrize("error", [*RETRYABLE, *NOT_RETRYABLE])
+    def test_an_error_of_the_first_page_is_raised(self, error: type[CustomModelsError]) -> None:
+        with pytest.raises(error):
+            listing(MemorySource(script=[error()]))
 
-def test_endless_empty_pages_end_with_a_cursor_after_so_many_calls() -> None:
-    source = MemorySource(script=[(0, f"t{number}") for number in range(1000)])
-    part = listing(source)
-    assert (part.stop_reason, len(source.asked)) == ("budget", 50)
-    assert part.cursor is not None
-    listing(source, cursor=part.cursor)
-    assert source.asked[50] == (100, "t49")
+    @pytest.mark.parametrize("error", RETRYABLE)
+    def test_a_retryable_error_of_a_later_page_ends_the_listing_with_a_cursor(
+        self, error: type[CustomModelsError]
+    ) -> None:
+        source = MemorySource(script=[(2, "a"), error(), (3, None)])
+        part = listing(source)
+        assert (arns(part), part.stop_reason) == (first_arns(2), error.kind)
+        assert part.cursor is not None
+        rest = listing(source, cursor=part.cursor)
+        assert (len(rest.models), rest.stop_reason) == (3, "complete")
+        assert source.requests[2] == (100, "a")
 
+    @pytest.mark.parametrize("error", NOT_RETRYABLE)
+    def test_any_other_error_of_a_later_page_is_raised(self, error: type[CustomModelsError]) -> None:
+        with pytest.raises(error):
+            listing(MemorySource(script=[(2, "a"), error()]))
 
-@pytest.mark.parametrize("circle", [["a", "a"], ["a", "b", "a"], ["a", "b", "c", "d", "b"]])
-def test_a_token_that_comes_back_is_no_listing(circle: list[str]) -> None:
-    source = MemorySource(script=[(1, token) for token in circle])
-    with pytest.raises(UpstreamInvalid, match="twice"):
-        listing(source, maxItems=1000)
-    assert len(source.asked) == len(circle)
-
-
-def test_the_token_that_a_request_began_with_is_known_when_it_comes_back() -> None:
-    source = MemorySource(script=[(1, token) for token in "abca"])
-    part = listing(source, maxItems=1)
-    with pytest.raises(UpstreamInvalid, match="twice"):
-        listing(source, maxItems=1000, cursor=part.cursor)
-    assert len(source.asked) == 4
-
-
-def test_a_token_that_comes_back_in_a_later_request_is_no_listing() -> None:
-    source = MemorySource(script=[(1, token) for token in "abc" * 10])
-    part = listing(source, maxItems=1)
-
-    def go_on(cursor: str | None) -> None:
-        while cursor is not None:
-            cursor = listing(source, maxItems=1, cursor=cursor).cursor
-
-    with pytest.raises(UpstreamInvalid, match="twice"):
-        go_on(part.cursor)
-    assert len(source.asked) < 12
-
-
-def test_more_models_than_asked_for_is_no_listing() -> None:
-    with pytest.raises(UpstreamInvalid, match=r"^Bedrock returned more models than were requested\.$"):
-        listing(MemorySource(script=[(3, None)]), maxItems=2)
-
-
-@pytest.mark.parametrize(
-    ("filters", "shown", "passes"),
-    [
-        ({"modelStatus": "Active"}, {"modelStatus": "Active"}, True),
-        ({"modelStatus": "Active"}, {"modelStatus": "Failed"}, False),
-        ({"modelStatus": "Active"}, {}, True),  # Bedrock may leave it out
-        ({"baseModelArnEquals": BASE}, {"baseModelArn": BASE}, True),
-        ({"baseModelArnEquals": BASE}, {"baseModelArn": f"{BASE}0"}, False),
-        ({"isOwned": True}, {"modelStatus": "Failed", "baseModelArn": BASE}, True),
-    ],
-)
-def test_a_model_that_its_filter_leaves_out_makes_it_no_listing(
-    filters: dict[str, object], shown: dict[str, str], passes: bool
-) -> None:
-    fitting = model(0) | cast("ModelSummary", {"modelStatus": "Active", "baseModelArn": BASE})
-    odd = model(1) | cast("ModelSummary", shown)
-
-    class Given(MemorySource):
-        def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:
-            return Page([fitting, odd], None)
-
-    def listed() -> Listing:
-        return list_models(Query.from_json(filters), Given(), signer(), Limits.from_now(60), Usage())
-
-    if passes:
-        assert listed().models == [fitting, odd]
-    else:
-        with pytest.raises(
-            UpstreamInvalid, match=rf"^Bedrock returned models that do not match {next(iter(filters))}\.$"
-        ):
-            listed()
-
-
-PASSING = [UpstreamThrottled, UpstreamUnavailable]
-LASTING = [ExpiredCursor, UpstreamDenied, UpstreamRejected, UpstreamInvalid]
-
-
-@pytest.mark.parametrize("error", [*PASSING, *LASTING])
-def test_a_failure_of_the_first_page_is_raised(error: type[CustomModelsError]) -> None:
-    with pytest.raises(error):
-        listing(MemorySource(script=[error()]))
-
-
-@pytest.mark.parametrize("error", PASSING)
-def test_a_failure_in_between_that_may_pass_gives_what_there_is(error: type[CustomModelsError]) -> None:
-    source = MemorySource(script=[(2, "a"), error(), (3, None)])
-    part = listing(source)
-    assert (numbers(part), part.stop_reason) == (all_of(2), error.kind)
-    assert part.cursor is not None
-    rest = listing(source, cursor=part.cursor)
-    assert (len(rest.models), rest.stop_reason) == (3, "complete")
-    assert source.asked[2] == (100, "a")
-
-
-@pytest.mark.parametrize("error", LASTING)
-def test_a_failure_in_between_that_will_not_pass_is_raised(error: type[CustomModelsError]) -> None:
-    with pytest.raises(error):
-        listing(MemorySource(script=[(2, "a"), error()]))
-
-
-def test_a_bad_cursor_asks_nothing_of_upstream() -> None:
-    source = MemorySource(5)
-    with pytest.raises(InvalidCursor):
-        listing(source, cursor="a." + "A" * 43)
-    assert source.asked == []
-
-
-def test_no_call_starts_that_may_not_end_in_time() -> None:
-    source = MemorySource(5, max_attempt_seconds=10)
-    too_late = r"^There was too little time left to call Bedrock; send the same request again\.$"
-    with pytest.raises(UpstreamUnavailable, match=too_late):
-        listing(source, Limits.from_now(9.9))
-    assert source.asked == []
-
-
-def test_models_that_were_collected_in_time_are_returned(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-
-    def late(asked: int) -> int:
-        nonlocal now
-        now += 15
-        return asked
-
-    part = listing(MemorySource(100, shorten=late, max_attempt_seconds=10), Limits(deadline=60), pageSize=5)
-    assert (len(part.models), part.stop_reason) == (20, "budget")
-    assert part.cursor is not None
-
-
-def test_short_pages_are_put_together_in_order() -> None:
-    assert numbers(listing(MemorySource(30, shorten=lambda _: 1))) == all_of(30)
+    def test_an_invalid_cursor_is_refused_without_a_call(self) -> None:
+        source = MemorySource(5)
+        with pytest.raises(InvalidCursor):
+            listing(source, cursor="a." + "A" * 43)
+        assert source.requests == []
