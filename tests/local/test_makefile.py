@@ -1,6 +1,6 @@
-"""The Makefile: what it hands on, what it refuses, and where its words go.
+"""The Makefile: the arguments that it passes on, its help, and its output.
 
-It runs in a folder of its own, where ``.venv`` is what the tests put there.
+It runs in a temporary folder, in which the tests create ``.venv``.
 """
 
 import json
@@ -15,10 +15,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
-TELLS_ARGUMENTS = """#!/bin/sh
+PRINTS_ARGUMENTS = """#!/bin/sh
 for argument; do printf '<%s>' "$argument"; done
 """
-INSTALLS = """#!/bin/sh
+STANDS_IN_FOR_PYTHON = """#!/bin/sh
 case "$*" in
 "-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python; cp "$0" .venv/bin/uv ;;
 *local*) printf '{}' ;;
@@ -27,7 +27,7 @@ esac
 
 
 class Make:
-    """Runs `make` on the Makefile, with a Python that is a script."""
+    """Runs `make` on a copy of the Makefile, with a shell script in place of Python."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -51,8 +51,8 @@ class Make:
             check=False,
         )
 
-    def handed(self, *arguments: str, **environment: str) -> str:
-        """Return what a set-up environment's Python is called with, each argument in <>."""
+    def arguments(self, *arguments: str, **environment: str) -> str:
+        """Return the arguments that the Python of an installed .venv is called with, each in <>."""
         result = self.run("-o", ".venv/function", *arguments, **environment)
         assert (result.returncode, result.stderr) == (0, ""), result
         return result.stdout
@@ -61,58 +61,56 @@ class Make:
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     make = Make(tmp_path)
-    make.script(".venv/bin/python", TELLS_ARGUMENTS)
+    make.script(".venv/bin/python", PRINTS_ARGUMENTS)
     make.script(".venv/function", "")
     return make
 
 
-class TestWhatIsHandedOn:
-    def test_without_variables(self, make: Make) -> None:
-        assert make.handed("run") == "<-m><local><serve><--port=8000><--bedrock=emulator>"
-        assert make.handed("invoke") == '<-m><local><invoke><--bedrock=emulator><{"maxItems": 2}>'
+class TestOptions:
+    def test_without_options_the_program_uses_its_defaults(self, make: Make) -> None:
+        assert make.arguments("run") == "<-m><local><serve>"
+        assert make.arguments("invoke") == '<-m><local><invoke><{"maxItems": 2}>'
 
-    def test_every_variable(self, make: Make) -> None:
-        given = ("BEDROCK=aws", "MODELS=my models.json", "COUNT=5", "ACCOUNT=1")
-        handed = "<--bedrock=aws><--models=my models.json><--count=5><--account=1>"
-        assert make.handed("run", "PORT=9000", *given) == f"<-m><local><serve><--port=9000>{handed}"
-        assert make.handed("invoke", "EVENT={}", *given) == f"<-m><local><invoke>{handed}<{{}}>"
+    def test_every_option_becomes_an_argument(self, make: Make) -> None:
+        options = ("BEDROCK=aws", "MODELS=my models.json", "COUNT=5", "ACCOUNT=1")
+        arguments = "<--bedrock=aws><--models=my models.json><--count=5><--account=1>"
+        assert make.arguments("run", "PORT=9000", *options) == f"<-m><local><serve><--port=9000>{arguments}"
+        assert make.arguments("invoke", "EVENT={}", *options) == f"<-m><local><invoke>{arguments}<{{}}>"
 
-    def test_a_value_is_handed_on_as_it_was_typed(self, make: Make) -> None:
+    def test_a_value_is_passed_on_as_it_was_typed(self, make: Make) -> None:
         text = """it's "a" b, $HOME $(shell id) $$, `id`; id\na\\b é #1"""
-        handed = make.handed("invoke", f"EVENT={text}", f"MODELS={text}")
-        assert handed == f"<-m><local><invoke><--bedrock=emulator><--models={text}><{text}>"
+        arguments = make.arguments("invoke", f"EVENT={text}", f"MODELS={text}")
+        assert arguments == f"<-m><local><invoke><--models={text}><{text}>"
 
-    def test_an_empty_value_is_not_left_out(self, make: Make) -> None:
-        assert "<--port=><--bedrock=emulator><--models=>" in make.handed("run", "MODELS=", "PORT=")
+    def test_an_empty_value_is_passed_on(self, make: Make) -> None:
+        assert make.arguments("run", "MODELS=", "PORT=") == "<-m><local><serve><--port=><--models=>"
 
-    def test_the_environment_counts(self, make: Make) -> None:
-        assert "<--port=9><--bedrock=emulator><--models=a b>" in make.handed("run", PORT="9", MODELS="a b")
+    @pytest.mark.parametrize("target", ["run", "invoke"])
+    def test_environment_variables_of_the_same_names_change_nothing(self, make: Make, target: str) -> None:
+        environment = dict.fromkeys(("PORT", "BEDROCK", "MODELS", "COUNT", "ACCOUNT", "EVENT"), "9")
+        assert make.arguments(target, **environment) == make.arguments(target)
 
-    def test_an_account_of_the_shells_own_counts_beside_models_only(self, make: Make) -> None:
-        assert make.handed("run", ACCOUNT="1") == "<-m><local><serve><--port=8000><--bedrock=emulator>"
-        assert make.handed("run", "MODELS=a", ACCOUNT="1").endswith("<--models=a><--account=1>")
-        assert make.handed("run", "ACCOUNT=1").endswith("<--bedrock=emulator><--account=1>")
+    def test_other_variables_reach_the_program_as_environment_variables(self, make: Make) -> None:
+        make.script(".venv/bin/python", '#!/bin/sh\nprintf "$AWS_PROFILE"\n')
+        assert make.arguments("run", "BEDROCK=aws", "AWS_PROFILE=me") == "me"
 
 
-class TestVariables:
-    @pytest.mark.parametrize(
-        ("arguments", "told"),
-        [
-            (["run", "PROT=9000"], "'make run' takes no PROT; it takes PORT BEDROCK MODELS COUNT ACCOUNT"),
-            (["run", "models=my.json"], "'make run' takes no models; it takes PORT"),
-            (["check", "PORT=9000"], "'make check' takes no PORT ("),
-            (["STAGE=dev"], "'make help' takes no STAGE ("),
-            (["invoke", "PORT=9000", "EVENT={}"], "'make invoke' takes no PORT; it takes EVENT"),
-        ],
-    )
-    def test_one_that_a_target_does_not_take_is_refused(self, make: Make, arguments: list[str], told: str) -> None:
-        result = make.run(*arguments)
-        assert (result.returncode, result.stdout) == (2, "")
-        (line,) = result.stderr.splitlines()
-        assert told in line
+class TestDeploy:
+    @pytest.fixture
+    def installed(self, make: Make) -> tuple[str, ...]:
+        """A Node.js that prints its arguments and the AWS profile, and the options that skip the installation."""
+        make.script(".venv/bin/python", "#!/bin/sh\necho .\n")
+        make.script("bin/node", PRINTS_ARGUMENTS + 'printf "$AWS_PROFILE"\n')
+        return ("-o", ".venv/dev", "-o", "node_modules/.installed")
 
-    def test_others_of_the_environment_are_nobodys_business(self, make: Make) -> None:
-        assert make.run("help", STAGE="dev", PROT="9000").returncode == 0
+    @pytest.mark.parametrize("command", ["bootstrap", "synth", "diff", "deploy", "destroy"])
+    def test_the_stage_is_passed_on(self, make: Make, installed: tuple[str, ...], command: str) -> None:
+        result = make.run(*installed, command, "STAGE=prod", "AWS_PROFILE=me")
+        assert result.stdout.endswith(f"<--app><.venv/bin/python app.py><{command}><-c><stage=prod>me")
+        assert result.stderr.startswith(f"Running cdk {command} for stage prod;")
+
+    def test_the_stage_counts_only_on_the_command_line(self, make: Make, installed: tuple[str, ...]) -> None:
+        assert make.run(*installed, "deploy", STAGE="prod").stdout.endswith("<deploy><-c><stage=dev>")
 
 
 class TestHelp:
@@ -124,36 +122,39 @@ class TestHelp:
         (phony,) = re.findall(r"^\.PHONY: (.*)", MAKEFILE, re.MULTILINE)
         assert {target for line in targets for target in line.split()} == set(phony.split())
 
-    def test_it_has_every_variable_beside_its_target(self, make: Make) -> None:
-        listed, _, _ = make.run("help").stdout.partition("For example")
-        sections = re.split(r"^  make ", listed, flags=re.MULTILINE)[1:]
-        for target, taken in re.findall(r"^TAKES_(\w+) := (.*)", MAKEFILE, re.MULTILINE):
-            (section,) = [text for text in sections if target in text.splitlines()[0].split("  ")[0].split()]
-            assert set(taken.split()) <= set(re.findall(r"[A-Z]+", section)), target
+    def test_it_has_every_option_below_its_target(self, make: Make) -> None:
+        sections = re.split(r"^  make ", make.run("help").stdout, flags=re.MULTILINE)[1:]
+        options = {
+            "run": {"PORT", "BEDROCK", "MODELS", "COUNT", "ACCOUNT"},
+            "invoke": {"EVENT", "BEDROCK", "MODELS", "COUNT", "ACCOUNT"},
+            "bench": {"ARGS"},
+            "synth diff deploy destroy": {"STAGE", "AWS_PROFILE"},
+        }
+        found = {section.split("  ")[0]: set(re.findall(r"\b[A-Z_]{4,}\b", section)) for section in sections}
+        assert {target: names for target, names in found.items() if names} == options
 
-    def test_its_columns_stand_in_line(self, make: Make) -> None:
-        listed, _, _ = make.run("help").stdout.partition("For example")
-        lines = [line for line in listed.splitlines() if line.startswith("  ")]
+    def test_its_columns_are_aligned(self, make: Make) -> None:
+        lines = [line for line in make.run("help").stdout.splitlines() if line.startswith("  ")]
         assert max(map(len, lines)) < 120
         assert all(line[33] == " " != line[34] for line in lines), lines
 
 
 class TestStandardOutput:
-    def test_it_is_the_functions_alone(self, make: Make, tmp_path: Path) -> None:
+    def test_it_has_only_the_output_of_the_function(self, make: Make, tmp_path: Path) -> None:
         make.script(".venv/bin/python", f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" "$@"\n')
         result = make.run("-o", ".venv/function", "invoke", """EVENT={"it's": 1}""")
         assert json.loads(result.stdout)["errorMessage"].startswith("it's is not a parameter")
         assert result.returncode == 2
-        # As it is behind a `| jq .`, and the first time, when there is all to install.
+        # `make invoke | jq .` works the first time too, when everything has to be installed.
         shutil.rmtree(tmp_path / ".venv")
-        make.script("python", INSTALLS)
+        make.script("python", STANDS_IN_FOR_PYTHON)
         for name in ("requirements/installer.txt", "lambda_src/requirements.txt"):
             make.script(name, "")
         first = make.run("PYTHON=./python", "invoke")
         assert (first.returncode, first.stdout) == (0, "{}")
-        assert [line.split(":")[0] for line in first.stderr.splitlines()] == [
-            "Setting up .venv with , once",
-            "Installing what the function needs, once",
+        assert [line.partition(", once")[0] for line in first.stderr.splitlines()] == [
+            "Creating .venv with ",
+            "Installing lambda_src/requirements.txt into .venv",
         ]
         again = make.run("PYTHON=./python", "invoke")
         assert (again.stdout, again.stderr) == ("{}", "")
