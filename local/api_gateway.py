@@ -1,8 +1,8 @@
-"""A stand-in for an API Gateway REST API: HTTP in, proxy events to the handler, its proxy responses out.
+"""A stand-in for an API Gateway REST API: it calls a Lambda handler for each HTTP request.
 
-The events are as AWS makes them for ``ANY`` on the root and on ``{proxy+}`` behind IAM
-authorization, and what AWS would not pass on is not passed on. Each invocation gets a context with
-the function's time limit. Requests are served side by side.
+The events are those of AWS for the method ``ANY`` on the root and on ``{proxy+}``, with IAM
+authorization. Responses that AWS would reject are rejected. Each invocation has a context with the
+function's time limit. Requests are served concurrently.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 """
@@ -23,31 +23,30 @@ from urllib.parse import parse_qsl
 
 STAGE = "local"
 FUNCTION_TIMEOUT = 27.0
-"""Seconds, as deployed: what the gateway's 29 leave after a cold start."""
+"""Seconds, as deployed: the 29 of API Gateway minus a cold start."""
 
 _ACCOUNT = "123456789012"
 _MAX_REQUEST = 10_240
-"""Bytes of request line and headers."""
+"""Bytes of the request line and the headers together."""
 
 _MAX_BODY = 10 * 1024 * 1024
-
-_OWN_NAME = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
+_LOCAL_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-"""What makes one header, which no client can read as two (RFC 9110, section 5)."""
+"""RFC 9110, section 5. No client can read such a name and value as two headers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the function uses of Lambda's context object."""
+    """The part of Lambda's context object that the function uses."""
 
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     timeout: float = FUNCTION_TIMEOUT
     started: float = field(default_factory=time.monotonic)
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds that are left."""
+        """Return the remaining time in milliseconds."""
         return max(0, int((self.started + self.timeout - time.monotonic()) * 1000))
 
 
@@ -58,61 +57,64 @@ Headers: TypeAlias = list[tuple[str, str]]
 def proxy_event(
     method: str, target: str, headers: Headers, body: bytes = b"", source_ip: str = "127.0.0.1"
 ) -> dict[str, Any]:
-    """Return the event for a request; ``target`` is its path and query as on the request line."""
+    """Return the event for a request. ``target`` is the path and query as in the request line."""
     path, _, query_string = re.sub(r"^https?://[^/?]*", "", target).partition("?")
-    path = path or "/"  # not decoded: API Gateway passes it on as it came
+    path = path or "/"  # API Gateway does not decode it
     resource, proxy = ("/{proxy+}", {"proxy": path.strip("/")}) if path.strip("/") else ("/", None)
-    request_id, now = str(uuid.uuid4()), datetime.now(UTC)
     query = parse_qsl(query_string, keep_blank_values=True)
     user_agent = next((value for name, value in headers if name.lower() == "user-agent"), None)
-    text, is_base64 = _body(body)
+    try:
+        text, is_base64 = body.decode(), False
+    except UnicodeDecodeError:
+        text, is_base64 = base64.b64encode(body).decode(), True
     return {
         "resource": resource,
         "path": path,
         "httpMethod": method,
-        "headers": _single(headers) or None,
+        "headers": dict(headers) or None,
         "multiValueHeaders": _multi(headers) or None,
-        "queryStringParameters": _single(query) or None,
+        "queryStringParameters": dict(query) or None,
         "multiValueQueryStringParameters": _multi(query) or None,
         "pathParameters": proxy,
         "stageVariables": None,
-        "requestContext": {
-            "resourceId": "local",
-            "resourcePath": resource,
-            "httpMethod": method,
-            "extendedRequestId": request_id,
-            "requestTime": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
-            "path": f"/{STAGE}{path}",
-            "accountId": _ACCOUNT,
-            "protocol": "HTTP/1.1",
-            "stage": STAGE,
-            "domainPrefix": "localhost",
-            "requestTimeEpoch": int(now.timestamp() * 1000),
-            "requestId": request_id,
-            "identity": {
-                "cognitoIdentityPoolId": None,
-                "accountId": _ACCOUNT,
-                "cognitoIdentityId": None,
-                "caller": "AIDALOCAL",
-                "sourceIp": source_ip,
-                "principalOrgId": None,
-                "accessKey": "AKIALOCAL",
-                "cognitoAuthenticationType": None,
-                "cognitoAuthenticationProvider": None,
-                "userArn": f"arn:aws:iam::{_ACCOUNT}:user/local",
-                "userAgent": user_agent,
-                "user": "AIDALOCAL",
-            },
-            "domainName": "localhost",
-            "apiId": "local",
-        },
-        "body": text,
+        "requestContext": _request_context(method, path, resource, user_agent, source_ip),
+        "body": text or None,
         "isBase64Encoded": is_base64,
     }
 
 
-def _single(pairs: Headers) -> dict[str, str]:
-    return dict(pairs)
+def _request_context(method: str, path: str, resource: str, user_agent: str | None, source_ip: str) -> dict[str, Any]:
+    request_id, now = str(uuid.uuid4()), datetime.now(UTC)
+    return {
+        "resourceId": "local",
+        "resourcePath": resource,
+        "httpMethod": method,
+        "extendedRequestId": request_id,
+        "requestTime": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
+        "path": f"/{STAGE}{path}",
+        "accountId": _ACCOUNT,
+        "protocol": "HTTP/1.1",
+        "stage": STAGE,
+        "domainPrefix": "localhost",
+        "requestTimeEpoch": int(now.timestamp() * 1000),
+        "requestId": request_id,
+        "identity": {
+            "cognitoIdentityPoolId": None,
+            "accountId": _ACCOUNT,
+            "cognitoIdentityId": None,
+            "caller": "AIDALOCAL",
+            "sourceIp": source_ip,
+            "principalOrgId": None,
+            "accessKey": "AKIALOCAL",
+            "cognitoAuthenticationType": None,
+            "cognitoAuthenticationProvider": None,
+            "userArn": f"arn:aws:iam::{_ACCOUNT}:user/local",
+            "userAgent": user_agent,
+            "user": "AIDALOCAL",
+        },
+        "domainName": "localhost",
+        "apiId": "local",
+    }
 
 
 def _multi(pairs: Headers) -> dict[str, list[str]]:
@@ -120,13 +122,6 @@ def _multi(pairs: Headers) -> dict[str, list[str]]:
     for name, value in pairs:
         values.setdefault(name, []).append(value)
     return values
-
-
-def _body(content: bytes) -> tuple[str | None, bool]:
-    try:
-        return content.decode() or None, False
-    except UnicodeDecodeError:
-        return base64.b64encode(content).decode(), True
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +133,8 @@ class Response:
     body: bytes
 
 
-def gateway_response(kind: str, status: int, title: str, detail: str, request_id: str) -> Response:
-    """Return what the gateway itself says, as it is set up on AWS too: problem details."""
+def _problem(request_id: str, status: int, kind: str, title: str, detail: str) -> Response:
+    """Return a response of the gateway itself: problem details, as infra/rest_api.py configures them on AWS."""
     problem = {
         "type": f"urn:problem-type:custom-models:{kind}",
         "title": title,
@@ -151,32 +146,33 @@ def gateway_response(kind: str, status: int, title: str, detail: str, request_id
     return Response(status, headers, json.dumps(problem).encode())
 
 
-def _too_large(request_id: str) -> Response:
-    detail = "Request line and headers may have 10,240 bytes."
-    return gateway_response("request-too-large", 413, "Request too large", detail, request_id)
+_TOO_LARGE = (413, "request-too-large", "Request too large", "The URL and the headers are limited to 10,240 bytes.")
+_BAD_REQUEST = (400, "bad-request", "Bad request", "Send valid HTTP.")
+_FORBIDDEN = (403, "forbidden", "Forbidden", "Use 127.0.0.1 or localhost, and not a page of another site.")
+_GATEWAY_ERROR = (502, "gateway-error", "Gateway error", "The function did not return a valid response.")
 
 
-def http_response(answer: object) -> Response:
-    """Return the HTTP response for what a handler returned.
+def http_response(returned: object) -> Response:
+    """Return the HTTP response for the return value of a handler.
 
     Raises:
-        ValueError: it is not a proxy response; the gateway answers 502 then.
+        ValueError: it is not a proxy response. API Gateway responds with a 502 then.
     """
-    if not isinstance(answer, dict):
+    if not isinstance(returned, dict):
         raise ValueError("not an object")
-    unknown = answer.keys() - {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
-    status, body = answer.get("statusCode"), answer.get("body", "")
+    unknown = returned.keys() - {"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"}
+    status, body = returned.get("statusCode"), returned.get("body", "")
     if unknown or not isinstance(status, int) or not 200 <= status <= 599 or not isinstance(body, str):
         raise ValueError("not a proxy response")
-    pairs = [(name, value) for name, value in (answer.get("headers") or {}).items()]
-    for name, values in (answer.get("multiValueHeaders") or {}).items():
+    pairs = [(name, value) for name, value in (returned.get("headers") or {}).items()]
+    for name, values in (returned.get("multiValueHeaders") or {}).items():
         if not isinstance(values, list):
-            raise ValueError("not headers")
+            raise ValueError("not a list of values")
         pairs += [(name, value) for value in values]
     for name, value in pairs:
         if not (isinstance(value, str) and _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)):
-            raise ValueError("not headers")
-    content = base64.b64decode(body, validate=True) if answer.get("isBase64Encoded") else body.encode()
+            raise ValueError("not a header")
+    content = base64.b64decode(body, validate=True) if returned.get("isBase64Encoded") else body.encode()
     if len(content) > _MAX_BODY:
         raise ValueError("too large")
     return Response(status, pairs, content)
@@ -199,7 +195,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def handle_one_request(self) -> None:
-        """Serve any method: the gateway has ANY on everything, so the function decides."""
+        """Accept any method, as ``ANY`` does. The base class would need a function for each method."""
         try:
             self.raw_requestline = self.rfile.readline(65_537)
             if not self.raw_requestline:
@@ -208,53 +204,47 @@ class _RequestHandler(BaseHTTPRequestHandler):
                 self.requestline = self.request_version = self.command = ""
                 self.send_error(414)
             elif self.parse_request():
-                self._respond(self._answer())
+                self._send(self._response())
         except (ConnectionError, TimeoutError):
             self.close_connection = True
 
-    def _answer(self) -> Response:
+    def _response(self) -> Response:
         headers = list(self.headers.items())
-        body = self._read_body()
         size = len(self.raw_requestline) + sum(len(name) + len(value) + 4 for name, value in headers)
-        event = proxy_event(self.command, self.path, headers, body, self.client_address[0])
+        event = proxy_event(self.command, self.path, headers, self._read_body(), self.client_address[0])
         request_id = event["requestContext"]["requestId"]
         if size > _MAX_REQUEST:
-            return _too_large(request_id)
-        if self._is_from_elsewhere():
-            detail = "This server answers to 127.0.0.1 and localhost alone, and to no page of another site."
-            return gateway_response("forbidden", 403, "Forbidden", detail, request_id)
+            return _problem(request_id, *_TOO_LARGE)
+        if self._is_foreign():
+            return _problem(request_id, *_FORBIDDEN)
         if (page := self.server.pages.get(event["path"])) and self.command in ("GET", "HEAD"):
             return page
         try:
             return http_response(self.server.handler(event, Context()))
         except Exception:
-            # What the function did not turn into an answer: API Gateway shows nothing of it.
-            return gateway_response("gateway-error", 502, "Gateway error", "The function gave no answer.", request_id)
+            # API Gateway shows nothing of an exception either.
+            return _problem(request_id, *_GATEWAY_ERROR)
 
-    def _is_from_elsewhere(self) -> bool:
-        """Whether it is for a name that was made to lead here (DNS rebinding), or a page of another site sends it.
+    def _is_foreign(self) -> bool:
+        """Return whether the request was sent to another host name (DNS rebinding), or by a page of another site.
 
-        With one's own credentials behind this server, the first could read an account and the second use up its rate.
+        With ``BEDROCK=aws``, the one could read the user's account, and the other use up its request rate.
         """
-        if not all(_OWN_NAME.fullmatch(host) for host in self.headers.get_all("Host", [])):
+        if not all(_LOCAL_HOST.fullmatch(host) for host in self.headers.get_all("Host", [])):
             return True
         is_link = self.headers.get("Sec-Fetch-Mode") == "navigate"
         return self.headers.get("Sec-Fetch-Site") == "cross-site" and not is_link
 
     def _read_body(self) -> bytes:
         length = self.headers.get("Content-Length", "0")
-        if (
-            length.isdecimal()
-            and len(length) < 12
-            and int(length) <= _MAX_BODY
-            and "Transfer-Encoding" not in self.headers
-        ):
+        is_number = length.isdecimal() and len(length) < 12
+        if is_number and int(length) <= _MAX_BODY and "Transfer-Encoding" not in self.headers:
             return self.rfile.read(int(length))
-        # Where this body ends is not known, so neither is where a next request would start.
+        # The end of this body is unknown, and so is the start of the next request.
         self.close_connection = True
         return b""
 
-    def _respond(self, response: Response) -> None:
+    def _send(self, response: Response) -> None:
         has_body = response.status not in (204, 304)
         self.send_response(response.status)
         for name, value in response.headers:
@@ -268,28 +258,24 @@ class _RequestHandler(BaseHTTPRequestHandler):
             self.wfile.write(response.body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """Refuse what is no HTTP, or too much of it, as the gateway does: with a problem."""
+        """Respond to invalid HTTP, or to too many bytes of it, with a problem as API Gateway does."""
         self.close_connection = True
-        # Whatever version was asked for, or none: there is a status line.
+        # Without this, an HTTP/0.9 request would get a response without a status line.
         self.request_version = self.protocol_version
-        request_id = str(uuid.uuid4())
-        if code in (414, 431):
-            self._respond(_too_large(request_id))
-        else:
-            self._respond(gateway_response("bad-request", 400, "Bad request", "Send valid HTTP.", request_id))
+        self._send(_problem(str(uuid.uuid4()), *(_TOO_LARGE if code in (414, 431) else _BAD_REQUEST)))
 
     def version_string(self) -> str:
         return "local"
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the function's own log tells of each request."""
+        """Do nothing: the function logs each request."""
 
 
 def create_server(handler: Handler, port: int, pages: Mapping[str, Response] | None = None) -> ThreadingHTTPServer:
-    """Return a server on 127.0.0.1, bound and not yet serving; port 0 takes a free one.
+    """Return a server that listens on 127.0.0.1. Port 0 selects a free port.
 
-    It answers to 127.0.0.1 and localhost as hosts alone. ``pages`` are given out as they are, by their paths, before
-    the handler is asked: AWS has none.
+    It accepts only 127.0.0.1 and localhost as host names. ``pages`` are responses by path, which it
+    returns without calling the handler; AWS has no such pages.
 
     Raises:
         OSError: the port is in use.
@@ -298,13 +284,13 @@ def create_server(handler: Handler, port: int, pages: Mapping[str, Response] | N
 
 
 def serve(handler: Handler, port: int = 0, pages: Mapping[str, Response] | None = None) -> AbstractContextManager[str]:
-    """Serve a handler from a thread, and yield the API's URL; see ``create_server``."""
+    """Serve a handler from a thread, and yield the URL of the API. See ``create_server``."""
     return serving(create_server(handler, port, pages))
 
 
 @contextmanager
 def serving(server: ThreadingHTTPServer) -> Iterator[str]:
-    """Let a server on 127.0.0.1 serve from a thread, yield its URL, and close it in the end."""
+    """Run a server on 127.0.0.1 in a thread, yield its URL, and close it at the end."""
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
