@@ -1,367 +1,200 @@
-"""An emulator of Bedrock's ListCustomModels over HTTP, which can be told to misbehave.
+"""An emulator of Bedrock's ListCustomModels.
 
-What a request may hold, and what the errors are, it reads from botocore's service model, so that
-it and the API's own validation cannot share a mistake.
+It validates requests with botocore's service model, so that it and the API's own validation cannot share a mistake.
 """
 
 import base64
-import binascii
 import functools
 import hashlib
 import json
 import re
-import threading
-import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple, TypeAlias, cast
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import parse_qsl
 
 import botocore.loaders
 from botocore.model import ServiceModel, Shape
 
+from emulators.faults import Fault, Faults, Parameters, respond_with
 from emulators.models import ACCOUNT, Model
+from emulators.server import Request, Response, json_response
 
 DEFAULT_MAX_RESULTS = 100
-"""What Bedrock does when it is not told how many is not documented."""
+"""Bedrock does not document its default."""
 
-Parameters: TypeAlias = Mapping[str, str]
-Bound: TypeAlias = tuple[tuple[str, str], ...]
-"""What a listing and its tokens are bound to: all parameters but where to start and how many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer; the emulator sends ``body`` as it is, or as JSON."""
-
-    status: int = 200
-    body: object = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    step: int = 0
-    """How many bytes of the body are sent at once; 0 sends all."""
-    pace: float = 0.0
-    """Seconds after each step."""
-
-    def content(self) -> bytes:
-        """Return the bytes of the body."""
-        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+Criteria: TypeAlias = tuple[tuple[str, Any], ...]
+"""What a listing and its tokens are bound to: all parameters except the page size and the token."""
 
 
-Fault: TypeAlias = Callable[["Answer", Parameters], Answer | float | None]
-"""Turns the right answer to a request into a wrong one; a number of seconds hangs first, None cuts the connection."""
+def error(code: str, status: int, message: str = "") -> Response:
+    """Return an error of the rest-json protocol."""
+    return json_response({"message": message or code}, status, {"x-amzn-ErrorType": code})
 
 
-def error(code: str, status: int, message: str = "") -> Answer:
-    """Return an error as the rest-json protocol has it."""
-    return Answer(status, {"message": message or code}, {"x-amzn-ErrorType": code})
+throttle = respond_with(error("ThrottlingException", 429, "Too many requests, please wait before trying again."))
+internal_error = respond_with(error("InternalServerException", 500, "The system encountered an unexpected error."))
+deny = respond_with(
+    error("AccessDeniedException", 403, "User: … is not authorized to perform: bedrock:ListCustomModels")
+)
+unknown_operation = respond_with(error("ValidationException", 400, "Unknown operation"))
+"""What a region without the operation responds with."""
 
 
-def throttle(_: Answer, __: Parameters) -> Answer:
-    """Refuse as Bedrock does when there are too many requests."""
-    return error("ThrottlingException", 429, "Too many requests, please wait before trying again.")
+def fields(**changed: object) -> Fault:
+    """Return a fault that replaces fields of the correct body, such as ``nextToken``; None removes a field."""
 
-
-def internal_error(_: Answer, __: Parameters) -> Answer:
-    """Fail as Bedrock does."""
-    return error("InternalServerException", 500, "The system encountered an unexpected error.")
-
-
-def unavailable(_: Answer, __: Parameters) -> Answer:
-    """Fail as a load balancer in front of it does."""
-    return Answer(503, b"<html><body><b>Http/1.1 Service Unavailable</b></body> </html>", {"Content-Type": "text/html"})
-
-
-def deny(_: Answer, __: Parameters) -> Answer:
-    """Refuse a role without the right."""
-    return error("AccessDeniedException", 403, "User: … is not authorized to perform: bedrock:ListCustomModels")
-
-
-def unknown_operation(_: Answer, __: Parameters) -> Answer:
-    """Refuse as in a region without the operation."""
-    return error("ValidationException", 400, "Unknown operation")
-
-
-def disconnect(_: Answer, __: Parameters) -> None:
-    """Close the connection without an answer."""
-
-
-def drip(pace: float) -> Fault:
-    """Return a fault that gives the right answer byte by byte, so many seconds apart."""
-    return lambda right, _: replace(right, step=1, pace=pace)
-
-
-def stall(seconds: float) -> Fault:
-    """Return a fault that stops for so many seconds in the middle of the right answer."""
-    return lambda right, _: replace(right, step=len(right.content()) // 2 + 1, pace=seconds)
-
-
-def cut(right: Answer, _: Parameters) -> Answer:
-    """Close the connection in the middle of the right answer."""
-    content = right.content()
-    headers = {**right.headers, "Content-Length": str(len(content)), "Connection": "close"}
-    return replace(right, body=content[: len(content) // 2], headers=headers)
-
-
-def not_json(_: Answer, __: Parameters) -> Answer:
-    """Answer 200 with a page of a proxy."""
-    return Answer(200, b"<html>Please log in</html>", {"Content-Type": "text/html"})
-
-
-def hang(seconds: float) -> Fault:
-    """Return a fault that answers, after so many seconds, with nothing."""
-    return lambda _, __: seconds
-
-
-def body(content: object) -> Fault:
-    """Return a fault that answers 200 with this, as JSON or, if it is bytes, as it is."""
-    return lambda _, __: Answer(200, content)
-
-
-def members(**changed: object) -> Fault:
-    """Return a fault that changes members of the right answer, such as its nextToken; None takes one away."""
-
-    def change(right: Answer, _: Parameters) -> Answer:
-        content = {**cast("dict[str, object]", right.body), **changed}
-        return replace(right, body={name: value for name, value in content.items() if value is not None})
+    def change(correct: Response, _: Parameters) -> Response:
+        content = {**json.loads(correct.body), **changed}
+        return json_response({name: value for name, value in content.items() if value is not None})
 
     return change
 
 
 class ValidationError(Exception):
-    """The request is not valid; the text is Bedrock's message."""
+    """The request is invalid; the text is Bedrock's message."""
 
 
-class _Found(NamedTuple):
-    """The models of one listing in their order, and the place of each by its ARN."""
+class _Listing(NamedTuple):
+    """The models of a listing in its order, and the position of each by its ARN."""
 
     models: Sequence[Model]
-    places: Mapping[str, int]
+    positions: Mapping[str, int]
 
 
-class Emulator:
+class Emulator(Faults):
     """The custom models of one account in one region.
 
-    ``calls`` holds the parameters of every request, in order, ``connections`` the client's port of
-    each. ``misbehave`` says what goes wrong; ``page_sizes`` makes pages shorter than asked for;
-    the filters in ``ignored`` do not filter, as AWS has had it (aws/aws-cli#8929).
+    Attributes:
+        calls: the parameters of each request, in order.
+        connections: the number of the TCP connection of each request.
+        page_sizes: returns the size of a page for the requested one, so that pages can be short or empty.
+        ignored: filters that have no effect, as happened on AWS (aws/aws-cli#8929).
     """
 
     def __init__(self, models: Sequence[Model], account: str = ACCOUNT) -> None:
-        """Take the models, in any order."""
-        self._account = account
-        self._lock = threading.Lock()
-        self.load(models)
-        loader = botocore.loaders.create_loader()
-        service: Any = ServiceModel(loader.load_service_model("bedrock", "service-2"))
+        """Start with these models, in any order; ``account`` is the caller's."""
+        super().__init__()
+        service: Any = ServiceModel(botocore.loaders.create_loader().load_service_model("bedrock", "service-2"))
         self._shapes: Mapping[str, Shape] = service.operation_model("ListCustomModels").input_shape.members
+        self._filters: Mapping[str, Callable[[Model, Any], bool]] = {
+            "creationTimeBefore": lambda model, instant: model.created < instant,
+            "creationTimeAfter": lambda model, instant: model.created > instant,
+            "nameContains": lambda model, text: text in model.name,
+            "baseModelArnEquals": lambda model, arn: model.base_arn == arn,
+            "foundationModelArnEquals": lambda model, arn: model.foundation_arn == arn,
+            "isOwned": lambda model, owned: (model.account == account) == owned,
+            "modelStatus": lambda model, status: model.status == status,
+        }
+        self.load(models)
 
     def load(self, models: Sequence[Model]) -> None:
-        """Take other models, and forget calls and misbehaviour."""
+        """Replace the models, and reset everything else."""
         self._oldest_first = sorted(models, key=lambda model: (model.created, model.arn))
-        # So that a page costs the same wherever it is in a large account.
-        self._found = functools.lru_cache(maxsize=8)(self._find)
+        # So that every page of a large account costs the same.
+        self._listing = functools.lru_cache(maxsize=8)(self._find)
         self.calls: list[Parameters] = []
         self.connections: list[int] = []
-        self.page_sizes: Callable[[int], int] = lambda asked: asked
+        self.page_sizes: Callable[[int], int] = lambda requested: requested
         self.ignored: Collection[str] = ()
         self.misbehave()
 
-    def misbehave(self, *faults: Fault | None, always: Fault | None = None) -> None:
-        """Let the next requests go wrong, one fault each (None: that one goes well), and ``always`` all after them."""
-        with self._lock:
-            self._faults = list(faults)
-            self._always = always
+    def respond(self, request: Request) -> Response:
+        """Return the response to an HTTP request."""
+        if "Authorization" not in request.headers:
+            return error("MissingAuthenticationTokenException", 403)
+        if (request.method, request.path) != ("GET", "/custom-models"):
+            return error("UnknownOperationException", 404)
+        self.connections.append(request.connection)
+        return self.list_custom_models(request.query)
 
-    def answer(self, query: str) -> Answer | float | None:
-        """Return the answer to a query string; see Fault for what is none."""
+    def list_custom_models(self, query: str) -> Response:
+        """Return the response to a query string, with the next fault."""
         parameters = dict(parse_qsl(query, keep_blank_values=True))
-        with self._lock:
-            self.calls.append(parameters)
-            fault = self._faults.pop(0) if self._faults else self._always
+        self.calls.append(parameters)
         try:
-            right = Answer(200, self._list({n: value for n, value in parameters.items() if n not in self.ignored}))
-        except ValidationError as refused:
-            right = error("ValidationException", 400, str(refused))
-        return fault(right, parameters) if fault is not None else right
+            correct = json_response(self._page({n: v for n, v in parameters.items() if n not in self.ignored}))
+        except ValidationError as invalid:
+            correct = error("ValidationException", 400, str(invalid))
+        return self.inject(correct, parameters)
 
-    def _list(self, parameters: Parameters) -> dict[str, object]:
-        for name, value in parameters.items():
-            shape = self._shapes.get(name)
-            if shape is not None:
-                _validate(name, value, shape)
-        bound = _bound(parameters)
-        found = self._found(bound)
-        asked = int(parameters.get("maxResults", DEFAULT_MAX_RESULTS))
-        start = _position(parameters["nextToken"], bound, found) if "nextToken" in parameters else 0
-        end = start + min(asked, self.page_sizes(asked))
-        answer: dict[str, object] = {"modelSummaries": [model.summary() for model in found.models[start:end]]}
-        if end < len(found.models):
-            after_nothing = parameters.get("nextToken") if start == end else None
-            answer["nextToken"] = _token(bound, found.models[end], after_nothing)
-        return answer
+    def _page(self, parameters: Parameters) -> dict[str, object]:
+        values = {name: _parse(name, value, self._shapes.get(name)) for name, value in parameters.items()}
+        size: int = values.pop("maxResults", DEFAULT_MAX_RESULTS)
+        token: str | None = values.pop("nextToken", None)
+        criteria = tuple(sorted(values.items()))
+        models, positions = self._listing(criteria)
+        start = 0 if token is None else _position(token, criteria, positions)
+        end = start + min(size, self.page_sizes(size))
+        page: dict[str, object] = {"modelSummaries": [model.summary() for model in models[start:end]]}
+        if end < len(models):
+            page["nextToken"] = _token(criteria, models[end], token if start == end else None)
+        return page
 
-    def _find(self, bound: Bound) -> _Found:
-        parameters = dict(bound)
-        ascending = parameters.get("sortOrder") == "Ascending"
-        in_order = self._oldest_first if ascending else self._oldest_first[::-1]
-        models = list(filter(self._filter(parameters), in_order))
-        return _Found(models, {model.arn: place for place, model in enumerate(models)})
-
-    def _filter(self, given: Parameters) -> Callable[[Model], bool]:
-        tests: list[Callable[[Model], bool]] = []
-        if "creationTimeBefore" in given:
-            before = _instant(given["creationTimeBefore"])
-            tests.append(lambda model: model.created < before)
-        if "creationTimeAfter" in given:
-            after = _instant(given["creationTimeAfter"])
-            tests.append(lambda model: model.created > after)
-        if "nameContains" in given:
-            tests.append(lambda model: given["nameContains"] in model.name)
-        if "baseModelArnEquals" in given:
-            tests.append(lambda model: model.base_arn == given["baseModelArnEquals"])
-        if "foundationModelArnEquals" in given:
-            tests.append(lambda model: model.foundation_arn == given["foundationModelArnEquals"])
-        if "isOwned" in given:
-            tests.append(lambda model: (model.account == self._account) == (given["isOwned"] == "true"))
-        if "modelStatus" in given:
-            tests.append(lambda model: model.status == given["modelStatus"])
-        return lambda model: all(test(model) for test in tests)
-
-
-def _validate(name: str, value: str, shape: Shape) -> None:
-    """Hold a parameter against botocore's service model, in the words of AWS."""
-
-    def require(holds: bool, constraint: str) -> None:
-        if not holds:
-            raise ValidationError(
-                f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: "
-                f"Member must {constraint}"
-            )
-
-    rules: Mapping[str, Any] = shape.metadata
-    if shape.type_name == "integer":
-        require(re.fullmatch(r"-?[0-9]+", value) is not None, "be an integer")
-        require(int(value) >= rules["min"], f"have value greater than or equal to {rules['min']}")
-        require(int(value) <= rules["max"], f"have value less than or equal to {rules['max']}")
-    elif shape.type_name == "boolean":
-        require(value in ("true", "false"), "be a boolean")
-    elif shape.type_name == "timestamp":
-        try:
-            _instant(value)
-        except ValueError:
-            require(False, "be a timestamp")
-    else:
-        if "enum" in rules:
-            require(value in rules["enum"], f"satisfy enum value set: [{', '.join(rules['enum'])}]")
-        require(len(value) >= rules.get("min", 0), f"have length greater than or equal to {rules.get('min')}")
-        require(len(value) <= rules.get("max", len(value)), f"have length less than or equal to {rules.get('max')}")
-        pattern = rules.get("pattern")
-        require(
-            pattern is None or re.fullmatch(pattern, value) is not None,
-            f"satisfy regular expression pattern: {pattern}",
-        )
+    def _find(self, criteria: Criteria) -> _Listing:
+        values = dict(criteria)
+        filters = [(passes, values[name]) for name, passes in self._filters.items() if name in values]
+        ordered = self._oldest_first if values.get("sortOrder") == "Ascending" else self._oldest_first[::-1]
+        models = [model for model in ordered if all(passes(model, value) for passes, value in filters)]
+        return _Listing(models, {model.arn: position for position, model in enumerate(models)})
 
 
 def _instant(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ" if "." in text else "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
-def _bound(parameters: Parameters) -> Bound:
-    return tuple(sorted(item for item in parameters.items() if item[0] not in ("nextToken", "maxResults")))
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
+    "boolean": {"true": True, "false": False}.__getitem__,
+    "integer": int,
+    "string": str,
+    "timestamp": _instant,
+}
 
 
-def _digest(bound: Bound) -> str:
-    return hashlib.sha256(json.dumps(bound).encode()).hexdigest()[:8]
+def _parse(name: str, text: str, shape: Shape | None) -> Any:
+    """Return the value of a parameter.
 
-
-def _token(bound: Bound, model: Model, after_nothing: str | None) -> str:
-    content = {"b": _digest(bound), "next": model.arn}
-    if after_nothing is not None:
-        # After an empty page the place is the same, and still no token comes twice.
-        content["after"] = hashlib.sha256(after_nothing.encode()).hexdigest()[:8]
-    return base64.b64encode(json.dumps(content).encode()).decode()
-
-
-def _position(token: str, bound: Bound, found: _Found) -> int:
+    Raises:
+        ValidationError: it breaks a rule of botocore's service model. The message is in AWS's words.
+    """
+    if shape is None:
+        return text
     try:
-        content = json.loads(base64.b64decode(token, validate=True))
-        if content["b"] == _digest(bound):
-            return found.places[content["next"]]
-    except (binascii.Error, ValueError, LookupError, TypeError):
-        pass
+        value = _PARSERS[shape.type_name](text)
+    except (KeyError, ValueError):
+        raise _invalid(name, text, f"be of type {shape.type_name}") from None
+    rules: Mapping[str, Any] = shape.metadata
+    size, unit = (value, "value") if shape.type_name == "integer" else (len(text), "length")
+    if text not in rules.get("enum", [text]):
+        raise _invalid(name, text, f"satisfy enum value set: [{', '.join(rules['enum'])}]")
+    if size < rules.get("min", size):
+        raise _invalid(name, text, f"have {unit} greater than or equal to {rules['min']}")
+    if size > rules.get("max", size):
+        raise _invalid(name, text, f"have {unit} less than or equal to {rules['max']}")
+    if "pattern" in rules and not re.fullmatch(rules["pattern"], text):
+        raise _invalid(name, text, f"satisfy regular expression pattern: {rules['pattern']}")
+    return value
+
+
+def _invalid(name: str, text: str, constraint: str) -> ValidationError:
+    failed = f"Value '{text}' at '{name}' failed to satisfy constraint: Member must {constraint}"
+    return ValidationError(f"1 validation error detected: {failed}")
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:8]
+
+
+def _token(criteria: Criteria, model: Model, previous: str | None) -> str:
+    """Return the token of a page that starts with a model; ``previous`` is the token of an empty page, if any."""
+    # With the previous token, because the position after an empty page is the same and no token occurs twice.
+    return base64.b64encode(f"{_digest(criteria)} {_digest(previous)} {model.arn}".encode()).decode()
+
+
+def _position(token: str, criteria: Criteria, positions: Mapping[str, int]) -> int:
+    with suppress(ValueError, KeyError):
+        digest, _, arn = base64.b64decode(token, validate=True).decode().split()
+        if digest == _digest(criteria):
+            return positions[arn]
     raise ValidationError("The provided next token is not valid.")
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 1024
-
-    def __init__(self, emulator: Emulator, port: int) -> None:
-        self.emulator = emulator
-        self.stopping = threading.Event()
-        super().__init__(("127.0.0.1", port), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        if "Authorization" not in self.headers:
-            answer: Answer | float | None = error("MissingAuthenticationTokenException", 403)
-        elif url.path != "/custom-models":
-            answer = error("UnknownOperationException", 404)
-        else:
-            self.server.emulator.connections.append(self.client_address[1])
-            answer = self.server.emulator.answer(url.query)
-        if isinstance(answer, (int, float)):
-            self.server.stopping.wait(answer)
-            answer = None
-        if answer is None:
-            self.close_connection = True
-            return
-        try:
-            self._send(answer)
-        except ConnectionError:
-            # The client did not wait for all of it.
-            self.close_connection = True
-
-    def _send(self, answer: Answer) -> None:
-        content = answer.content()
-        headers = {
-            "Content-Type": "application/json",
-            "Content-Length": str(len(content)),
-            "x-amzn-RequestId": str(uuid.uuid4()),
-            **answer.headers,
-        }
-        self.send_response(answer.status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        step = answer.step or max(1, len(content))
-        for start in range(0, len(content), step):
-            self.wfile.write(content[start : start + step])
-            if self.server.stopping.wait(answer.pace):
-                return
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: the function's own log tells of its calls."""
-
-
-@contextmanager
-def serve(emulator: Emulator, port: int = 0) -> Iterator[str]:
-    """Serve an emulator on 127.0.0.1, on a free port if none is given, and yield its URL."""
-    server = _Server(emulator, port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.stopping.set()
-        server.shutdown()
-        server.server_close()

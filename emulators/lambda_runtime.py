@@ -1,4 +1,4 @@
-"""A stand-in for Lambda's Runtime API, and the function behind it: the bundle run by ``awslambdaric``.
+"""An emulator of Lambda's Runtime API, and the function behind it: the bundle run by ``awslambdaric``.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -10,25 +10,27 @@ import os
 import queue
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+from emulators.server import Request, Response, json_response, serve
 
 _RUNTIME_CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_restore_py")
-"""What Lambda brings along; of its own boto3 the function must need nothing."""
+"""What Lambda provides. Lambda's own boto3 is left out because the function must not need it."""
 
 _VERSION = "/2018-06-01/runtime"
-_PATIENCE = 60.0
-"""Seconds after which a function that has not reported is taken for dead."""
+_MAX_WAIT = 60.0
+"""Seconds until a function that does not report fails the call."""
 
 
 def runtime_client_in(folder: Path) -> Path:
-    """Put the runtime client, and nothing else, into a folder, made if need be, and return it."""
+    """Link the runtime client, and nothing else, into a folder, created if necessary, and return the folder."""
     folder.mkdir(exist_ok=True)
     for name in _RUNTIME_CLIENT:
         spec = importlib.util.find_spec(name)
@@ -40,9 +42,34 @@ def runtime_client_in(folder: Path) -> Path:
     return folder
 
 
+def lambda_environment(task_root: Path, **extra: str) -> dict[str, str]:
+    """Return the whole environment of a function's process: what Lambda sets for a bundle in ``task_root``.
+
+    Credentials are not among it. ``extra`` adds variables and replaces some.
+    """
+    lambdas = {
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "AWS_LAMBDA_FUNCTION_NAME": "custom-models",
+        "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/custom-models",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "2026/11/23/[1]0123456789abcdef0123456789abcdef",
+        "AWS_REGION": "us-east-1",
+        "LAMBDA_TASK_ROOT": str(task_root),
+        "LANG": "en_US.UTF-8",
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "TZ": ":UTC",
+    }
+    # Not set by Lambda: where a Python that was built on another machine finds its own library.
+    library = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+    return {**library, **lambdas, **extra}
+
+
 @dataclass(frozen=True)
 class Report:
-    """What the function reported: of an invocation its ``response`` or an ``error``, or an ``init-error``."""
+    """What the function reported: the ``response`` or ``error`` of an invocation, or an ``init-error``."""
 
     kind: str
     request_id: str
@@ -52,7 +79,7 @@ class Report:
 
     @property
     def left(self) -> float:
-        """The seconds that were left to the deadline."""
+        """The seconds that were left until the deadline."""
         return self.deadline - self.at
 
     @property
@@ -60,111 +87,61 @@ class Report:
         return json.loads(self.content)
 
 
-@dataclass(frozen=True)
-class _Invocation:
-    request_id: str
-    event: bytes
-    deadline_ms: int
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        self.invocations: queue.SimpleQueue[_Invocation | None] = queue.SimpleQueue()
-        self.reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
-        invocation = self.server.invocations.get() if self.path == f"{_VERSION}/invocation/next" else None
-        if invocation is None:
-            self.close_connection = True
-            return
-        headers = {
-            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(invocation.deadline_ms),
-            "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:custom-models:live",
-            "Lambda-Runtime-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0",
-            "Content-Type": "application/json",
-        }
-        self._send(200, invocation.event, headers)
-
-    def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        match self.path.removeprefix(f"{_VERSION}/").split("/"):
-            case ["invocation", request_id, "response" | "error" as kind]:
-                report = Report(kind, request_id, content)
-            case ["init", "error"]:
-                report = Report("init-error", "", content)
-            case _:
-                self._send(404, b"{}", {})
-                return
-        self._send(202, b'{"status": "OK"}', {"Content-Type": "application/json"})
-        self.server.reports.put(report)
-
-    def _send(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 class Function:
-    """One container: the bundle in a process of its own, with nothing on its path but the runtime client."""
+    """A container: the bundle in its own process, with only the runtime client on its path."""
 
     def __init__(self, bundle: Path, runtime_client: Path, environment: Mapping[str, str], log: Path) -> None:
-        """Start it; ``environment`` is added to Lambda's own, and ``log`` takes what it writes."""
+        """Start the process.
+
+        Args:
+            bundle: the folder of the built function.
+            runtime_client: the folder that ``runtime_client_in`` filled.
+            environment: variables in addition to ``lambda_environment``.
+            log: the file for what the process writes.
+        """
         self._log = log
-        self._server = _Server()
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-        lambdas = {
+        self._invocations: queue.SimpleQueue[Response] = queue.SimpleQueue()
+        self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+        self._stack = ExitStack()
+        variables = {
             "_HANDLER": "handler.handler",
-            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
-            "AWS_LAMBDA_FUNCTION_NAME": "custom-models",
-            "AWS_LAMBDA_FUNCTION_VERSION": "1",
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/custom-models",
-            "AWS_LAMBDA_LOG_STREAM_NAME": "2026/11/23/[1]0123456789abcdef0123456789abcdef",
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}",
-            "AWS_REGION": "us-east-1",
+            "AWS_LAMBDA_RUNTIME_API": urlsplit(self._stack.enter_context(serve(self._respond))).netloc,
             "AWS_SESSION_TOKEN": "test",
             "LAMBDA_RUNTIME_DIR": str(runtime_client),
-            "LAMBDA_TASK_ROOT": str(bundle),
-            "LANG": "en_US.UTF-8",
             "PYTHONPATH": str(runtime_client),
-            "TZ": ":UTC",
+            **environment,
         }
-        # Of this machine: where a Python that was built elsewhere finds its own library.
-        own = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-        self.started = time.monotonic()
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                # Without site, so without this environment's packages; -m puts the bundle first.
+                # -S: without this environment's packages. -m puts the bundle first.
                 [sys.executable, "-S", "-m", "awslambdaric", "handler.handler"],
                 cwd=bundle,
-                env={**own, **lambdas, **environment},
+                env=lambda_environment(bundle, **variables),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
             )
 
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self._process.pid
+
     def invoke(self, event: object, seconds: float = 27.0) -> Report:
-        """Invoke it with so much time left, and return what it reports."""
+        """Invoke it with this much time left, and return its report.
+
+        Raises:
+            AssertionError: the process ended, or did not report within a minute.
+        """
         request_id = str(uuid.uuid4())
         deadline_ms = int((time.time() + seconds) * 1000)
-        self._server.invocations.put(_Invocation(request_id, json.dumps(event).encode(), deadline_ms))
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": request_id,
+            "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
+            "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:123456789012:function:custom-models:live",
+            "Lambda-Runtime-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0",
+        }
+        self._invocations.put(json_response(event, headers=headers))
         report = self._report()
         assert report.request_id == request_id, report.content
         return replace(report, deadline=deadline_ms / 1000)
@@ -176,41 +153,51 @@ class Function:
         return report.body
 
     def error(self, event: object) -> dict[str, Any]:
-        """Invoke it, and return the error that it reports."""
+        """Invoke it, and return the error that it reported."""
         report = self.invoke(event)
         assert report.kind == "error", report.content
         assert isinstance(report.body, dict)
         return report.body
 
     def init_error(self) -> tuple[dict[str, Any], int]:
-        """Return the error that it did not start for, and its exit code."""
+        """Return the error that it reported instead of starting, and its exit code."""
         report = self._report()
         assert report.kind == "init-error", report.content
-        return report.body, self._process.wait(_PATIENCE)
+        return report.body, self._process.wait(_MAX_WAIT)
 
     def lines(self) -> list[str]:
-        """Return what it wrote so far."""
+        """Return the lines that it has written so far."""
         return self._log.read_text().splitlines()
 
     def logged(self) -> list[dict[str, Any]]:
-        """Return what it wrote, each line as JSON."""
+        """Return the lines that it has written so far, parsed as JSON."""
         return [json.loads(line) for line in self.lines()]
 
     def close(self) -> None:
-        """End it."""
+        """Kill it."""
         self._process.kill()
         self._process.wait()
-        self._server.invocations.put(None)
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._invocations.put(Response(disconnect=True))
+        self._stack.close()
+
+    def _respond(self, request: Request) -> Response:
+        match request.path.removeprefix(f"{_VERSION}/").split("/"):
+            case ["invocation", "next"]:
+                return self._invocations.get()
+            case ["invocation", request_id, "response" | "error" as kind]:
+                self._reports.put(Report(kind, request_id, request.body))
+            case ["init", "error"]:
+                self._reports.put(Report("init-error", "", request.body))
+            case _:
+                return json_response({}, 404)
+        return json_response({"status": "OK"}, 202)
 
     def _report(self) -> Report:
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + _MAX_WAIT
         while time.monotonic() < end:
             exited = self._process.poll() is not None
             try:
-                return self._server.reports.get(timeout=0.2)
+                return self._reports.get(timeout=0.2)
             except queue.Empty:
                 assert not exited, f"the function ended:\n{self._log.read_text()}"
         raise AssertionError(f"the function did not report:\n{self._log.read_text()}")

@@ -1,117 +1,104 @@
-"""An emulator of Secrets Manager's GetSecretValue over HTTP (AWS JSON 1.1), which can be told to misbehave."""
+"""An emulator of Secrets Manager's GetSecretValue, over the AWS JSON 1.1 protocol."""
 
 import base64
 import json
 import secrets
-import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from dataclasses import replace
+
+from emulators.faults import Faults, respond_with
+from emulators.server import Request, Response, json_response
 
 NAME = "custom-models/cursor-key"
 ARN = f"arn:aws:secretsmanager:us-east-1:123456789012:secret:{NAME}-a1B2c3"
 
 CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP answer, sent after so many seconds; one without a status cuts the connection instead."""
-
-    status: int | None
-    body: bytes = b""
-    delay: float = 0.0
+_JSON = {"Content-Type": "application/x-amz-json-1.1"}
 
 
-def error(code: str, status: int = 400, message: str = "") -> Answer:
-    """Return an error as the protocol has it."""
-    return Answer(status, json.dumps({"__type": code, "Message": message or code}).encode())
+def error(code: str, status: int = 400, message: str = "") -> Response:
+    """Return an error of the AWS JSON protocol."""
+    return json_response({"__type": code, "Message": message or code}, status, _JSON)
 
 
-DENIED = error("AccessDeniedException", message="User: … is not authorized to perform: secretsmanager:GetSecretValue")
-THROTTLED = error("ThrottlingException", message="Rate exceeded")
-FAILED = error("InternalServiceError", 500)
-UNAVAILABLE = Answer(503, b"<html><body><b>Http/1.1 Service Unavailable</b></body> </html>")
-DISCONNECT = Answer(None)
+deny = respond_with(
+    error("AccessDeniedException", message="User: … is not authorized to perform: secretsmanager:GetSecretValue")
+)
+throttle = respond_with(error("ThrottlingException", message="Rate exceeded"))
+internal_error = respond_with(error("InternalServiceError", 500))
 
 
-def hang(seconds: float) -> Answer:
-    """Return an answer that never comes: after so many seconds the connection ends."""
-    return Answer(None, delay=seconds)
+class SecretsManager(Faults):
+    """A secret and its versions.
 
-
-class SecretsManager:
-    """One secret and its versions.
-
-    ``calls`` holds the stage that each request asked for, in order; ``misbehave`` says what goes
-    wrong; ``latency`` makes right answers slow; ``after_call`` is called before an answer leaves.
+    Attributes:
+        calls: the stage that each request asked for, in order.
+        latency: seconds until a correct response is sent.
+        after_call: called before a response is sent.
+        key: the value of the current version, unless ``put`` or ``delete`` changed it.
     """
 
     def __init__(self) -> None:
-        """Make a secret that was never rotated."""
-        self._lock = threading.Lock()
+        """Start with a secret that was never rotated."""
+        super().__init__()
+        self._versions: dict[str, str | bytes] = {}
+        self._last_connection = self._last_forgotten = 0
         self.reset()
 
     def reset(self) -> None:
-        """Make another secret, and forget calls and misbehaviour."""
+        """Replace the secret, and reset everything else."""
         self.calls: list[str] = []
         self.latency = 0.0
         self.after_call: Callable[[], object] = lambda: None
-        self.epoch = 0
         self.delete()
         self.rotate()
         self.misbehave()
 
     @property
     def reads(self) -> int:
-        """How often the secret was read: the previous version is asked for after the current one."""
+        """How many times the secret was read. Each read requests the current version, then the previous one."""
         return self.calls.count(CURRENT)
 
     def rotate(self) -> str:
-        """Make and return a new key; the current one becomes the previous one."""
+        """Store a new random key as the current version and return it; the current version becomes the previous one."""
         self.key = secrets.token_hex(16)
         self.put(self.key)
         return self.key
 
     def put(self, value: str | bytes) -> None:
-        """Store a new current version, whatever it is."""
-        with self._lock:
-            if CURRENT in self.versions:
-                self.versions[PREVIOUS] = self.versions[CURRENT]
-            self.versions[CURRENT] = value
+        """Store any value as the current version; the current version becomes the previous one."""
+        current = {PREVIOUS: self._versions[CURRENT]} if self._versions else {}
+        self._versions = {**current, CURRENT: value}
 
     def delete(self) -> None:
-        """Let there be no secret of this name."""
-        self.versions: dict[str, str | bytes] = {}
-
-    def misbehave(self, *answers: Answer | None, always: Answer | None = None) -> None:
-        """Give the next requests these answers (None: the right one), and ``always`` to all after them."""
-        with self._lock:
-            self._answers = list(answers)
-            self._always = always
+        """Delete the secret."""
+        self._versions = {}
 
     def forget_connections(self) -> None:
-        """Cut each connection that is open now, without a word before something is sent on it."""
-        self.epoch += 1
+        """Close each connection used so far as soon as a request arrives on it, without a response."""
+        self._last_forgotten = self._last_connection
 
-    def answer(self, target: str | None, request: Mapping[str, str]) -> Answer:
-        """Return the answer to a request."""
-        if target != "secretsmanager.GetSecretValue":
+    def respond(self, request: Request) -> Response:
+        """Return the response to an HTTP request."""
+        if request.connection <= self._last_forgotten:
+            return Response(disconnect=True)
+        self._last_connection = max(self._last_connection, request.connection)
+        if "Authorization" not in request.headers:
+            return error("MissingAuthenticationTokenException")
+        if request.headers["X-Amz-Target"] != "secretsmanager.GetSecretValue":
             return error("UnknownOperationException")
-        stage = request.get("VersionStage", CURRENT)
-        with self._lock:
-            self.calls.append(stage)
-            wrong = self._answers.pop(0) if self._answers else self._always
-            answer = wrong or self._right(request["SecretId"], stage)
+        parameters = {"VersionStage": CURRENT, **json.loads(request.body)}
+        self.calls.append(parameters["VersionStage"])
+        response = self.inject(self._secret_value(parameters["SecretId"], parameters["VersionStage"]), parameters)
         self.after_call()
-        return answer
+        return response
 
-    def _right(self, secret_id: str, stage: str) -> Answer:
-        if secret_id not in (NAME, ARN) or stage not in self.versions:
+    def _secret_value(self, secret_id: str, stage: str) -> Response:
+        versions = self._versions
+        if secret_id not in (NAME, ARN) or stage not in versions:
             return error("ResourceNotFoundException", message="Secrets Manager can't find the specified secret.")
-        value = self.versions[stage]
         content: dict[str, object] = {
             "ARN": ARN,
             "CreatedDate": 1764000000.123,
@@ -119,64 +106,9 @@ class SecretsManager:
             "VersionId": str(uuid.uuid4()),
             "VersionStages": [stage],
         }
-        if isinstance(value, str):
-            content["SecretString"] = value
-        else:
-            content["SecretBinary"] = base64.b64encode(value).decode()
-        return Answer(200, json.dumps(content).encode(), self.latency)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, emulator: SecretsManager) -> None:
-        self.emulator = emulator
-        self.stopping = threading.Event()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def setup(self) -> None:
-        super().setup()
-        self.epoch = self.server.emulator.epoch
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.epoch != self.server.emulator.epoch:
-            self.close_connection = True
-            return
-        if "Authorization" not in self.headers:
-            answer = error("MissingAuthenticationTokenException")
-        else:
-            answer = self.server.emulator.answer(self.headers["X-Amz-Target"], json.loads(body))
-        self.server.stopping.wait(answer.delay)
-        if answer.status is None:
-            self.close_connection = True
-            return
-        self.send_response(answer.status)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.send_header("x-amzn-RequestId", str(uuid.uuid4()))
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def serve(emulator: SecretsManager) -> Iterator[str]:
-    """Serve an emulator on a free port of 127.0.0.1, and yield its URL."""
-    server = _Server(emulator)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.stopping.set()
-        server.shutdown()
-        server.server_close()
+        match versions[stage]:
+            case str(text):
+                content["SecretString"] = text
+            case bytes(binary):
+                content["SecretBinary"] = base64.b64encode(binary).decode()
+        return replace(json_response(content, headers=_JSON), delay=self.latency)

@@ -4,8 +4,10 @@ A response can be late, slow or cut, so that an emulator can misbehave as a real
 """
 
 import itertools
+import json
 import ssl
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,9 +15,6 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TypeAlias
 from urllib.parse import unquote
-
-MAX_REQUEST_LINE = 65_536
-"""Bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,13 @@ class Response:
     """Close the connection after ``delay`` and send nothing."""
 
 
+def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response as AWS's JSON protocols define it; ``content`` is the body as bytes, or what to serialize."""
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
+    aws = {"Content-Type": "application/json", "x-amzn-RequestId": str(uuid.uuid4())}
+    return Response(status, body, {**aws, **(headers or {})})
+
+
 Respond: TypeAlias = Callable[[Request], Response]
 """Called in the thread of the connection, so it may block, and must be safe to call from several threads."""
 
@@ -82,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         """Serve a request of any method."""
-        self.raw_requestline = self.rfile.readline(MAX_REQUEST_LINE)
+        self.raw_requestline = self.rfile.readline(65_536)
         if not self.raw_requestline:
             self.close_connection = True
         elif self.parse_request():

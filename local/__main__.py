@@ -148,14 +148,15 @@ def _bedrock(which: str, wish: _Wish, environment: MutableMapping[str, str]) -> 
     else:
         models, account = _models(wish)
         # Imported here: botocore, which it stands on, takes a moment, and what is wrong is told before.
-        from emulators.bedrock import Emulator, serve
+        from emulators.bedrock import Emulator
+        from emulators.server import serve
 
         # Whatever account the caller is signed in to has no business here.
         for name in [name for name in environment if name.startswith("AWS_")]:
             del environment[name]
         environment["AWS_CONFIG_FILE"] = environment["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
         _dummy_credentials(environment)
-        with serve(Emulator(models, account)) as url:
+        with serve(Emulator(models, account).respond) as url:
             environment[ENDPOINT] = url
             yield _told(wish.models, models, account, url)
 

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from custom_models.bootstrap import build
-from emulators.bedrock import Emulator, serve
+from emulators.bedrock import Emulator
 from emulators.models import plausible_models
+from emulators.server import serve
 from local.api_gateway import Context, Handler, proxy_event
 
 # The machine's load decides how long an example takes, and no test may depend on that.
@@ -74,7 +75,7 @@ def _parsed_once() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def _emulator() -> Iterator[tuple[Emulator, str]]:
     emulator = Emulator([])
-    with serve(emulator) as url:
+    with serve(emulator.respond) as url:
         yield emulator, url
 
 

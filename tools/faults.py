@@ -16,27 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from custom_models.bootstrap import build
-from emulators.bedrock import (
-    Answer,
-    Emulator,
-    Fault,
-    body,
-    cut,
-    deny,
-    disconnect,
-    drip,
-    error,
-    hang,
-    internal_error,
-    members,
-    not_json,
-    serve,
-    stall,
-    throttle,
-    unavailable,
-    unknown_operation,
-)
+from emulators.bedrock import Emulator, deny, error, fields, internal_error, throttle, unknown_operation
+from emulators.faults import Fault, body, cut, disconnect, drip, hang, not_json, stall, unavailable
 from emulators.models import plausible_models
+from emulators.server import Response, json_response, serve
 from local.api_gateway import FUNCTION_TIMEOUT, Context, Handler, proxy_event
 from tests.conftest import _api
 
@@ -75,19 +58,19 @@ THROTTLED, UNAVAILABLE, INVALID = "429 upstream-throttled", "503 upstream-unavai
 OK = "200"
 
 
-def large(right: Answer, _: Mapping[str, str]) -> Answer:
+def large(_: Response, __: Mapping[str, str]) -> Response:
     """Answer with ten megabytes that are no listing."""
-    return Answer(200, {"modelSummaries": "x" * 10_000_000}, right.headers)
+    return json_response({"modelSummaries": "x" * 10_000_000})
 
 
 def circle() -> Fault:
     """Return a fault that gives two tokens by turns."""
     turns = 0
 
-    def turn(right: Answer, _: Mapping[str, str]) -> Answer:
+    def turn(_: Response, __: Mapping[str, str]) -> Response:
         nonlocal turns
         turns += 1
-        return Answer(200, {"modelSummaries": [], "nextToken": "ab"[turns % 2]}, right.headers)
+        return json_response({"modelSummaries": [], "nextToken": "ab"[turns % 2]})
 
     return turn
 
@@ -107,7 +90,7 @@ def cases() -> list[Case]:
         lasting("closes it in the middle of the answer", cut, UNAVAILABLE, UNTIL_UNAVAILABLE),
         lasting("denies", deny, "500 upstream-denied"),
         lasting("does not know the operation", unknown_operation, "502 upstream-rejected", "400 expired-cursor"),
-        lasting("redirects", lambda *_: Answer(302, b"", {"Location": "http://127.0.0.1:9/"}), INVALID),
+        lasting("redirects", lambda *_: json_response(b"", 302, {"Location": "http://127.0.0.1:9/"}), INVALID),
         lasting("an error nobody knows", lambda *_: error("SomethingNewException", 418), "502 upstream-rejected"),
         lasting("HTML", not_json, INVALID),
         lasting("nothing", body(b""), INVALID),
@@ -119,7 +102,7 @@ def cases() -> list[Case]:
         lasting("a model without an ARN", body({"modelSummaries": [{**SUMMARY, "modelArn": None}]}), INVALID),
         lasting("a model with another type of name", body({"modelSummaries": [{**SUMMARY, "modelName": 5}]}), INVALID),
         lasting("a time that is none", body({"modelSummaries": [{**SUMMARY, "creationTime": "now"}]}), INVALID),
-        lasting("a token that is a number", members(nextToken=5), INVALID),
+        lasting("a token that is a number", fields(nextToken=5), INVALID),
         lasting("tokens in a circle", circle(), INVALID),
         lasting("more models than asked for", body({"modelSummaries": [SUMMARY] * 1001}), INVALID),
         Case("ignores a filter", (None,), INVALID, INVALID, {"modelStatus": "Failed"}, ignored=True),
@@ -165,7 +148,7 @@ def function() -> Iterator[tuple[Callable[[], Handler], Emulator]]:
     emulator = Emulator([])
     for name in [name for name in os.environ if name.startswith(("AWS_", "CURSOR_", "POWERTOOLS_"))]:
         del os.environ[name]
-    with serve(emulator) as url:
+    with serve(emulator.respond) as url:
         os.environ.update(
             AWS_ENDPOINT_URL_BEDROCK=url,
             AWS_CONFIG_FILE=os.devnull,

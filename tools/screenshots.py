@@ -10,8 +10,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from custom_models.bootstrap import build
 from emulators.bedrock import Emulator
-from emulators.bedrock import serve as serve_bedrock
 from emulators.models import plausible_models
+from emulators.server import serve as serve_bedrock
 from local.api_gateway import serve
 from local.pages import pages
 from tests.browser.conftest import FLAGS, find_chromium
@@ -32,7 +32,7 @@ def main() -> int:
         if probe.connect_ex(("127.0.0.1", PORT)) == 0:
             print(f"Port {PORT}, which the pictures show, is in use.", file=sys.stderr)
             return 1
-    with pytest.MonkeyPatch.context() as monkeypatch, serve_bedrock(Emulator(plausible_models(300))) as bedrock:
+    with pytest.MonkeyPatch.context() as monkeypatch, serve_bedrock(Emulator(plausible_models(300)).respond) as bedrock:
         seal_off(monkeypatch)
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", bedrock)
         monkeypatch.setenv("CURSOR_KEY", KEY)

@@ -16,7 +16,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from emulators.bedrock import Emulator, body, hang, throttle
+from emulators.bedrock import Emulator, throttle
+from emulators.faults import body, hang
 from emulators.models import plausible_models
 from tests.browser.conftest import SOURCE
 from tests.conftest import Api

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from emulators.bedrock import Emulator, serve
+from emulators.bedrock import Emulator
 from emulators.models import plausible_models
+from emulators.server import serve
 from tests.conftest import seal_off
 from tests.e2e.aws import ACCOUNT, APP, REGION, STACK, Aws, Deployment, cdk, ministack
 
@@ -25,7 +26,7 @@ def deployment(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The API, before an emulator of Bedrock that has three hundred models."""
     folder = tmp_path_factory.mktemp("aws")
     with (
-        serve(Emulator(plausible_models(300))) as bedrock,
+        serve(Emulator(plausible_models(300)).respond) as bedrock,
         ministack(folder, AWS_ENDPOINT_URL_BEDROCK=bedrock) as aws,
     ):
         aws.bootstrap()

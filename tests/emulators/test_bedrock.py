@@ -1,4 +1,4 @@
-"""The emulator of Bedrock, seen through boto3: what it lists, what it refuses, and how it misbehaves."""
+"""The Bedrock emulator as boto3 sees it: listings, validation errors and faults."""
 
 import functools
 import itertools
@@ -17,9 +17,18 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import emulators.bedrock as faults
-from emulators.bedrock import DEFAULT_MAX_RESULTS, Answer, Emulator, Fault
+from emulators.bedrock import (
+    DEFAULT_MAX_RESULTS,
+    Emulator,
+    deny,
+    fields,
+    internal_error,
+    throttle,
+    unknown_operation,
+)
+from emulators.faults import Fault, body, disconnect, hang, not_json, unavailable
 from emulators.models import ACCOUNT, OTHER_ACCOUNT, Model, plausible_models
+from emulators.server import Response, json_response
 
 MODELS = plausible_models(60)
 NEWEST_FIRST = sorted(MODELS, key=lambda model: (model.created, model.arn), reverse=True)
@@ -37,7 +46,7 @@ FILTERS_FINDING: dict[str, Callable[[Model], Any]] = {
     "sortBy": lambda _: "CreationTime",
     "sortOrder": lambda _: "Ascending",
 }
-"""Each filter, so that it lets a model through."""
+"""For each filter, a value that includes the model."""
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +56,7 @@ def _models(emulator: Emulator) -> None:
 
 @functools.cache
 def _client(**options: Any) -> Any:
-    # Kept: making one takes longer than most of these tests, and the emulator's URL stays the same.
+    # Cached: creating a client takes longer than most of these tests, and the emulator's URL stays the same.
     return boto3.client("bedrock", config=Config(retries={"total_max_attempts": 1}, **options))
 
 
@@ -58,23 +67,21 @@ def bedrock(emulator: Emulator) -> Any:
 
 @pytest.fixture
 def unchecked(emulator: Emulator) -> Any:
-    """A client that leaves all checks to the service."""
+    """A client that does not validate parameters."""
     return _client(parameter_validation=False)
 
 
-def arns(answer: Any) -> list[str]:
-    return [summary["modelArn"] for summary in answer["modelSummaries"]]
+def arns(page: Any) -> list[str]:
+    return [summary["modelArn"] for summary in page["modelSummaries"]]
 
 
 def content(emulator: Emulator) -> bytes:
-    """Return what goes over the wire: boto3 drops nulls."""
-    answer = emulator.answer("")
-    assert isinstance(answer, Answer)
-    return answer.content()
+    """Return the body as it is sent, because boto3 drops nulls."""
+    return emulator.list_custom_models("").body
 
 
 def expected(arguments: dict[str, Any], newest_first: Sequence[Model] = NEWEST_FIRST) -> list[str]:
-    """Return what should be listed, in order, told in plain Python."""
+    """Return the ARNs of the expected listing, computed in plain Python."""
     return [
         model.arn
         for model in (newest_first[::-1] if arguments.get("sortOrder") == "Ascending" else newest_first)
@@ -89,10 +96,10 @@ def expected(arguments: dict[str, Any], newest_first: Sequence[Model] = NEWEST_F
 
 
 class TestListing:
-    def test_a_summary_is_what_its_model_holds(self, bedrock: Any) -> None:
-        answer = bedrock.list_custom_models(maxResults=1000)
-        assert "nextToken" not in answer
-        assert answer["modelSummaries"] == [
+    def test_a_summary_has_the_fields_of_its_model(self, bedrock: Any) -> None:
+        page = bedrock.list_custom_models(maxResults=1000)
+        assert "nextToken" not in page
+        assert page["modelSummaries"] == [
             {
                 "modelArn": model.arn,
                 "modelName": model.name,
@@ -109,20 +116,20 @@ class TestListing:
     @pytest.mark.parametrize(
         "created", [datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)]
     )
-    def test_what_a_model_does_not_have_is_left_out(self, bedrock: Any, emulator: Emulator, created: datetime) -> None:
+    def test_fields_without_a_value_are_omitted(self, bedrock: Any, emulator: Emulator, created: datetime) -> None:
         emulator.load([replace(MODEL, created=created, customization_type=None, owner=None, status=None)])
         (summary,) = bedrock.list_custom_models()["modelSummaries"]
         assert summary.keys() == {"modelArn", "modelName", "creationTime", "baseModelArn", "baseModelName"}
         assert summary["creationTime"] == created
         assert b"null" not in content(emulator)
 
-    def test_there_may_be_none(self, bedrock: Any, emulator: Emulator) -> None:
+    def test_a_listing_can_be_empty(self, bedrock: Any, emulator: Emulator) -> None:
         emulator.load([])
-        answer = bedrock.list_custom_models()
-        assert answer["modelSummaries"] == []
-        assert "nextToken" not in answer
+        page = bedrock.list_custom_models()
+        assert page["modelSummaries"] == []
+        assert "nextToken" not in page
 
-    def test_the_calls_are_kept(self, bedrock: Any, emulator: Emulator) -> None:
+    def test_calls_are_recorded(self, bedrock: Any, emulator: Emulator) -> None:
         bedrock.list_custom_models(isOwned=True, maxResults=7, creationTimeAfter=datetime(2026, 1, 1, tzinfo=UTC))
         bedrock.list_custom_models()
         assert emulator.calls == [
@@ -156,14 +163,14 @@ class TestFilters:
         ],
         ids=str,
     )
-    def test_one_alone(self, bedrock: Any, arguments: dict[str, Any]) -> None:
+    def test_each_filter_alone(self, bedrock: Any, arguments: dict[str, Any]) -> None:
         found = arns(bedrock.list_custom_models(**arguments))
         assert found == expected(arguments)
         assert 0 < len(found) < len(MODELS) or arguments.keys() <= {"sortBy", "sortOrder"}
 
     @settings(max_examples=40)
     @given(model=st.sampled_from(MODELS), names=st.sets(st.sampled_from(list(FILTERS_FINDING))))
-    def test_any_together(self, bedrock: Any, model: Model, names: set[str]) -> None:
+    def test_filters_combined(self, bedrock: Any, model: Model, names: set[str]) -> None:
         arguments = {name: FILTERS_FINDING[name](model) for name in names}
         found = arns(bedrock.list_custom_models(**arguments))
         assert found == expected(arguments)
@@ -171,64 +178,64 @@ class TestFilters:
 
 
 class TestPages:
-    def test_max_results_at_every_size(self, bedrock: Any, emulator: Emulator) -> None:
+    def test_max_results_limits_the_page(self, bedrock: Any, emulator: Emulator) -> None:
         emulator.load(MODELS[:8])
         everything = arns(bedrock.list_custom_models())
         for size in (*range(1, 10), 1000):
-            answer = bedrock.list_custom_models(maxResults=size)
-            assert arns(answer) == everything[:size]
-            assert ("nextToken" in answer) == (size < 8)
+            page = bedrock.list_custom_models(maxResults=size)
+            assert arns(page) == everything[:size]
+            assert ("nextToken" in page) == (size < 8)
 
-    def test_there_is_a_default(self, bedrock: Any, emulator: Emulator) -> None:
+    def test_max_results_has_a_default(self, bedrock: Any, emulator: Emulator) -> None:
         emulator.load(plausible_models(DEFAULT_MAX_RESULTS + 1))
-        answer = bedrock.list_custom_models()
-        assert len(arns(answer)) == DEFAULT_MAX_RESULTS
-        assert "nextToken" in answer
+        page = bedrock.list_custom_models()
+        assert len(arns(page)) == DEFAULT_MAX_RESULTS
+        assert "nextToken" in page
 
     @settings(max_examples=25)
     @given(
         size=st.integers(1, 10),
-        given_out=st.lists(st.integers(0, 4), min_size=1, max_size=5).filter(any),
+        page_sizes=st.lists(st.integers(0, 4), min_size=1, max_size=5).filter(any),
         arguments=st.sampled_from([{}, {"sortOrder": "Ascending"}, {"isOwned": True, "sortOrder": "Ascending"}]),
     )
-    def test_tokens_lead_through_everything_once(
-        self, bedrock: Any, emulator: Emulator, size: int, given_out: list[int], arguments: dict[str, Any]
+    def test_tokens_lead_to_every_model_once(
+        self, bedrock: Any, emulator: Emulator, size: int, page_sizes: list[int], arguments: dict[str, Any]
     ) -> None:
         models = NEWEST_FIRST[:9]
         emulator.load(models)
-        sizes = itertools.cycle(given_out)
+        sizes = itertools.cycle(page_sizes)
         emulator.page_sizes = lambda _: next(sizes)
         found: list[str] = []
         tokens: list[str] = []
         while True:
             token = {"nextToken": tokens[-1]} if tokens else {}
-            answer = bedrock.list_custom_models(maxResults=size, **arguments, **token)
-            assert len(arns(answer)) <= size
-            found += arns(answer)
-            if "nextToken" not in answer:
+            page = bedrock.list_custom_models(maxResults=size, **arguments, **token)
+            assert len(arns(page)) <= size
+            found += arns(page)
+            if "nextToken" not in page:
                 break
-            assert answer["nextToken"] not in tokens
-            tokens.append(answer["nextToken"])
+            assert page["nextToken"] not in tokens
+            tokens.append(page["nextToken"])
         assert found == expected(arguments, models)
 
-    def test_a_token_is_good_for_another_page_size_and_stays_good(self, bedrock: Any) -> None:
+    def test_a_token_stays_valid_and_works_with_another_page_size(self, bedrock: Any) -> None:
         token = bedrock.list_custom_models(maxResults=3)["nextToken"]
         for size in (1, 3, 50):
-            answer = bedrock.list_custom_models(maxResults=size, nextToken=token)
-            assert arns(answer) == expected({})[3 : 3 + size]
+            page = bedrock.list_custom_models(maxResults=size, nextToken=token)
+            assert arns(page) == expected({})[3 : 3 + size]
 
-    def test_pages_may_be_short_or_empty(self, bedrock: Any, emulator: Emulator) -> None:
+    def test_pages_can_be_short_or_empty(self, bedrock: Any, emulator: Emulator) -> None:
         sizes = itertools.chain([2, 0, 0, 4], itertools.repeat(100))
         emulator.page_sizes = lambda _: next(sizes)
         pages = bedrock.get_paginator("list_custom_models").paginate(PaginationConfig={"PageSize": 30})
         assert [len(arns(page)) for page in pages] == [2, 0, 0, 4, 30, 24]
 
-    def test_boto3s_own_paginator_walks_it(self, bedrock: Any) -> None:
+    def test_the_paginator_of_boto3_finds_every_model(self, bedrock: Any) -> None:
         pages = bedrock.get_paginator("list_custom_models").paginate(PaginationConfig={"PageSize": 7})
         assert arns(pages.build_full_result()) == expected({})
 
 
-class TestRefusals:
+class TestValidation:
     @pytest.mark.parametrize(
         "arguments",
         [
@@ -255,12 +262,12 @@ class TestRefusals:
         ],
         ids=lambda arguments: str(arguments)[:60],
     )
-    def test_what_is_not_valid(self, unchecked: Any, arguments: dict[str, Any]) -> None:
+    def test_invalid_parameters_are_rejected(self, unchecked: Any, arguments: dict[str, Any]) -> None:
         with pytest.raises(unchecked.exceptions.ValidationException):
             unchecked.list_custom_models(**arguments)
 
     @pytest.mark.parametrize(
-        ("arguments", "told"),
+        ("arguments", "constraint"),
         [
             ({"maxResults": 1001}, "value less than or equal to 1000"),
             ({"maxResults": 0}, "value greater than or equal to 1"),
@@ -271,7 +278,7 @@ class TestRefusals:
         ],
         ids=lambda value: str(value)[:60],
     )
-    def test_they_are_in_the_words_of_aws(self, unchecked: Any, arguments: dict[str, Any], told: str) -> None:
+    def test_errors_have_the_wording_of_aws(self, unchecked: Any, arguments: dict[str, Any], constraint: str) -> None:
         with pytest.raises(unchecked.exceptions.ValidationException) as caught:
             unchecked.list_custom_models(**arguments)
         ((name, value),) = arguments.items()
@@ -279,7 +286,7 @@ class TestRefusals:
         assert message.startswith(
             f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: Member must "
         )
-        assert message.endswith(told)
+        assert message.endswith(constraint)
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
         assert caught.value.response["ResponseMetadata"]["RequestId"]
 
@@ -293,12 +300,12 @@ class TestRefusals:
         ],
         ids=str,
     )
-    def test_a_token_of_another_listing(self, bedrock: Any, other: dict[str, Any]) -> None:
+    def test_a_token_of_another_listing_is_rejected(self, bedrock: Any, other: dict[str, Any]) -> None:
         token = bedrock.list_custom_models(isOwned=True, sortOrder="Ascending", maxResults=2)["nextToken"]
         with pytest.raises(bedrock.exceptions.ValidationException):
             bedrock.list_custom_models(**other, maxResults=2, nextToken=token)
 
-    def test_a_token_whose_model_is_gone(self, bedrock: Any, emulator: Emulator) -> None:
+    def test_a_token_whose_model_was_deleted_is_rejected(self, bedrock: Any, emulator: Emulator) -> None:
         token = bedrock.list_custom_models(maxResults=2)["nextToken"]
         emulator.load(NEWEST_FIRST[:2] + NEWEST_FIRST[3:])
         with pytest.raises(bedrock.exceptions.ValidationException):
@@ -306,7 +313,7 @@ class TestRefusals:
 
 
 class TestWire:
-    """What boto3 would not send."""
+    """Requests that boto3 does not send."""
 
     @pytest.fixture
     def status(self, bedrock: Any) -> Callable[..., int]:
@@ -322,7 +329,9 @@ class TestWire:
 
         return status
 
-    def test_the_unsigned_and_other_paths_are_refused(self, status: Callable[..., int], emulator: Emulator) -> None:
+    def test_unsigned_requests_and_other_paths_are_rejected(
+        self, status: Callable[..., int], emulator: Emulator
+    ) -> None:
         assert status("/custom-models") == 403
         assert status("/other") == 403
         assert status("/other", Authorization="AWS4-HMAC-SHA256") == 404
@@ -342,7 +351,7 @@ class TestWire:
             "creationTimeBefore=2026-02-30T00:00:00Z",
         ],
     )
-    def test_what_is_no_value_at_all(self, status: Callable[..., int], query: str) -> None:
+    def test_values_of_the_wrong_type_are_rejected(self, status: Callable[..., int], query: str) -> None:
         assert status(f"/custom-models?{query}", Authorization="AWS4-HMAC-SHA256") == 400
 
 
@@ -350,13 +359,13 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("fault", "code", "status"),
         [
-            (faults.throttle, "ThrottlingException", 429),
-            (faults.internal_error, "InternalServerException", 500),
-            (faults.deny, "AccessDeniedException", 403),
-            (faults.unknown_operation, "ValidationException", 400),
+            (throttle, "ThrottlingException", 429),
+            (internal_error, "InternalServerException", 500),
+            (deny, "AccessDeniedException", 403),
+            (unknown_operation, "ValidationException", 400),
         ],
     )
-    def test_an_error_is_one_that_the_operation_has(
+    def test_errors_are_those_of_the_operation(
         self, bedrock: Any, emulator: Emulator, fault: Fault, code: str, status: int
     ) -> None:
         modelled = bedrock.meta.service_model.operation_model("ListCustomModels").error_shapes
@@ -368,68 +377,68 @@ class TestFaults:
         assert caught.value.response["Error"]["Message"]
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
 
-    def test_unavailable(self, bedrock: Any, emulator: Emulator) -> None:
-        emulator.misbehave(faults.unavailable)
+    def test_an_unavailable_service(self, bedrock: Any, emulator: Emulator) -> None:
+        emulator.misbehave(unavailable)
         with pytest.raises(ClientError) as caught:
             bedrock.list_custom_models()
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
 
-    @pytest.mark.parametrize("fault", [faults.disconnect, faults.hang(0.01)])
-    def test_no_answer(self, bedrock: Any, emulator: Emulator, fault: Fault) -> None:
+    @pytest.mark.parametrize("fault", [disconnect, hang(0.01)])
+    def test_disconnects(self, bedrock: Any, emulator: Emulator, fault: Fault) -> None:
         emulator.misbehave(fault)
         with pytest.raises(ConnectionClosedError):
             bedrock.list_custom_models()
         assert arns(bedrock.list_custom_models()) == expected({})
 
-    @pytest.mark.parametrize("fault", [faults.not_json, faults.body(b'{"modelSummaries": [')])
-    def test_no_json(self, bedrock: Any, emulator: Emulator, fault: Fault) -> None:
+    @pytest.mark.parametrize("fault", [not_json, body(b'{"modelSummaries": [')])
+    def test_invalid_json(self, bedrock: Any, emulator: Emulator, fault: Fault) -> None:
         emulator.misbehave(fault)
-        # boto3 takes it for a success: who does not look twice has an empty list.
+        # boto3 treats it as a success, which a careless caller takes for an empty list.
         assert "modelSummaries" not in bedrock.list_custom_models()
 
-    def test_hang(self, emulator: Emulator) -> None:
-        emulator.misbehave(faults.hang(60))
+    def test_a_hanging_response_times_out(self, emulator: Emulator) -> None:
+        emulator.misbehave(hang(60))
         with pytest.raises(ReadTimeoutError):
             _client(read_timeout=0.1).list_custom_models()
 
-    def test_another_body(self, bedrock: Any, emulator: Emulator) -> None:
-        emulator.misbehave(faults.body({"modelSummaries": [], "nextToken": "more"}))
-        answer = bedrock.list_custom_models()
-        assert (arns(answer), answer["nextToken"]) == ([], "more")
+    def test_a_replaced_body(self, bedrock: Any, emulator: Emulator) -> None:
+        emulator.misbehave(body({"modelSummaries": [], "nextToken": "more"}))
+        page = bedrock.list_custom_models()
+        assert (arns(page), page["nextToken"]) == ([], "more")
 
-    def test_other_members(self, bedrock: Any, emulator: Emulator) -> None:
-        emulator.misbehave(faults.members(nextToken="again"), faults.members(nextToken=None, modelSummaries=[]))
+    def test_replaced_and_removed_fields(self, bedrock: Any, emulator: Emulator) -> None:
+        emulator.misbehave(fields(nextToken="again"), fields(nextToken=None, modelSummaries=[]))
         first, second = bedrock.list_custom_models(maxResults=2), bedrock.list_custom_models(maxResults=2)
         assert (arns(first), first["nextToken"]) == (expected({})[:2], "again")
         assert arns(second) == []
         assert "nextToken" not in second
-        emulator.misbehave(faults.members(nextToken=None))
+        emulator.misbehave(fields(nextToken=None))
         assert b"null" not in content(emulator)
 
-    def test_one_of_ones_own(self, bedrock: Any, emulator: Emulator) -> None:
-        def ignore_filters(_: Answer, parameters: Any) -> Answer:
-            asked.append(dict(parameters))
-            return Answer(200, {"modelSummaries": [model.summary() for model in MODELS]})
+    def test_a_custom_fault_gets_the_parameters(self, bedrock: Any, emulator: Emulator) -> None:
+        def ignore_filters(_: Response, parameters: Any) -> Response:
+            received.append(dict(parameters))
+            return json_response({"modelSummaries": [model.summary() for model in MODELS]})
 
-        asked: list[dict[str, str]] = []
+        received: list[dict[str, str]] = []
         emulator.misbehave(ignore_filters)
         assert arns(bedrock.list_custom_models(nameContains="nothing")) == [model.arn for model in MODELS]
-        assert asked == [{"nameContains": "nothing"}]
+        assert received == [{"nameContains": "nothing"}]
 
-    def test_one_after_the_other_and_then_always(self, bedrock: Any, emulator: Emulator) -> None:
+    def test_faults_in_order_and_then_always(self, bedrock: Any, emulator: Emulator) -> None:
         def codes() -> list[str]:
             return [self.code(bedrock) for _ in range(5)]
 
-        emulator.misbehave(faults.throttle, None, faults.deny)
+        emulator.misbehave(throttle, None, deny)
         assert codes() == ["ThrottlingException", "", "AccessDeniedException", "", ""]
-        emulator.misbehave(None, faults.deny, always=faults.throttle)
+        emulator.misbehave(None, deny, always=throttle)
         assert codes() == ["", "AccessDeniedException"] + ["ThrottlingException"] * 3
         assert len(emulator.calls) == 10
         emulator.misbehave()
         assert codes() == [""] * 5
 
-    def test_loading_models_forgets_them(self, bedrock: Any, emulator: Emulator) -> None:
-        emulator.misbehave(always=faults.deny)
+    def test_loading_models_resets_faults_and_calls(self, bedrock: Any, emulator: Emulator) -> None:
+        emulator.misbehave(always=deny)
         emulator.page_sizes = lambda _: 1
         assert self.code(bedrock) == "AccessDeniedException"
         emulator.load(MODELS)
@@ -450,15 +459,15 @@ class TestPlausibleModels:
     def models(self) -> Sequence[Model]:
         return plausible_models(300)
 
-    def test_they_are_always_the_same(self, models: Sequence[Model]) -> None:
+    def test_they_are_the_same_for_a_seed(self, models: Sequence[Model]) -> None:
         assert plausible_models(300) == models
         assert plausible_models(300, seed=1) != models
 
     @pytest.mark.parametrize("count", [0, 1, 300])
-    def test_there_are_as_many_as_asked_for_and_none_twice(self, count: int) -> None:
+    def test_there_are_as_many_as_requested_and_each_is_unique(self, count: int) -> None:
         assert len({model.arn for model in plausible_models(count)}) == count
 
-    def test_they_are_of_every_sort(self, models: Sequence[Model]) -> None:
+    def test_they_are_of_every_kind(self, models: Sequence[Model]) -> None:
         own = {model.arn for model in models}
         assert len({model.created for model in models}) < len(models)
         assert {model.owner for model in models} == {ACCOUNT, OTHER_ACCOUNT}
@@ -466,18 +475,18 @@ class TestPlausibleModels:
         assert any(model.base_arn in own for model in models)
         assert all(model.base_arn in own or model.base_arn == model.foundation_arn for model in models)
 
-    def test_a_model_goes_back_to_its_bases_foundation(self, models: Sequence[Model]) -> None:
+    def test_a_model_has_the_foundation_model_of_its_base(self, models: Sequence[Model]) -> None:
         by_arn = {model.arn: model for model in models}
         for model in models:
             if model.base_arn in by_arn:
                 assert model.foundation_arn == by_arn[model.base_arn].foundation_arn
             assert model.arn.split(":")[4] == model.owner
 
-    def test_they_are_as_bedrock_says_they_are(self, bedrock: Any, models: Sequence[Model]) -> None:
-        members = bedrock.meta.service_model.shape_for("CustomModelSummary").members
+    def test_they_conform_to_the_service_model(self, bedrock: Any, models: Sequence[Model]) -> None:
+        shapes = bedrock.meta.service_model.shape_for("CustomModelSummary").members
         for model in models:
             for name, value in model.summary().items():
-                rules = members[name].metadata
+                rules = shapes[name].metadata
                 if name != "creationTime":
                     assert isinstance(value, str)
                     assert rules.get("min", 0) <= len(value) <= rules.get("max", len(value)), (name, value)

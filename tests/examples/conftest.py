@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from emulators import lambda_invoke
+from emulators import server
 from emulators.bedrock import Emulator
 from emulators.lambda_invoke import InvokeApi
 from emulators.lambda_runtime import Function, runtime_client_in
@@ -53,7 +53,7 @@ def _invoke_api(
     function = Function(folder / "bundle", client, environment, folder / "function.log")
     try:
         api = InvokeApi(function)
-        with lambda_invoke.serve(api) as url:
+        with server.serve(api.respond) as url:
             yield api, url
     finally:
         function.close()

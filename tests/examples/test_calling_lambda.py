@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from emulators.bedrock import Emulator, throttle, unavailable, unknown_operation
+from emulators.bedrock import Emulator, throttle, unknown_operation
+from emulators.faults import unavailable
 from emulators.lambda_invoke import ALIAS, InvokeApi
 from tests.examples.conftest import ARNS, MODELS
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from emulators.bedrock import Emulator, Fault, throttle, unavailable, unknown_operation
+from emulators.bedrock import Emulator, throttle, unknown_operation
+from emulators.faults import Fault, unavailable
 from emulators.models import ACCOUNT
 from examples.client import ApiError, custom_models
 from local.api_gateway import Context, Handler

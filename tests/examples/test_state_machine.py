@@ -25,7 +25,8 @@ import boto3
 import pytest
 
 from custom_models.core.errors import ExpiredCursor, UpstreamThrottled
-from emulators.bedrock import Emulator, throttle, unavailable, unknown_operation
+from emulators.bedrock import Emulator, throttle, unknown_operation
+from emulators.faults import unavailable
 from emulators.lambda_invoke import ALIAS, InvokeApi
 from emulators.models import plausible_models
 from tests.examples.conftest import ARNS, MODELS

@@ -8,7 +8,8 @@ import pytest
 
 from custom_models.adapters.rest_api.problem import STATUS
 from custom_models.core import errors
-from emulators.bedrock import Emulator, deny, internal_error, not_json, throttle, unknown_operation
+from emulators.bedrock import Emulator, deny, internal_error, throttle, unknown_operation
+from emulators.faults import not_json
 from emulators.models import plausible_models
 from tests.conftest import Api
 

@@ -11,7 +11,9 @@ import pytest
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from custom_models.core import errors
-from emulators.bedrock import Answer, Emulator, deny, members, throttle
+from emulators.bedrock import Emulator, deny, fields, throttle
+from emulators.faults import disconnect
+from emulators.server import json_response
 from local.api_gateway import Context, proxy_event
 from tests.conftest import KEY, Api
 
@@ -146,9 +148,9 @@ class TestSecrets:
         api = new_api()
         cursor = api.get("maxItems=5").body["nextCursor"]
         token = "token-of-bedrock"
-        emulator.misbehave(members(nextToken=token))
+        emulator.misbehave(fields(nextToken=token))
         with_token = api.get("maxItems=5").body["nextCursor"]
-        for fault in (None, throttle, deny, members(nextToken=token), lambda *_: None):
+        for fault in (None, throttle, deny, fields(nextToken=token), disconnect):
             emulator.misbehave(always=fault)
             api.get({"cursor": with_token, "maxItems": 5}, Authorization="AWS4-HMAC-SHA256 Credential=x")
         emulator.misbehave()
@@ -165,23 +167,23 @@ class TestSecrets:
     def test_an_error_code_that_is_none_is_not_logged(
         self, api: Api, emulator: Emulator, logged: Logged, code: str
     ) -> None:
-        emulator.misbehave(members(nextToken="token-of-bedrock"))
+        emulator.misbehave(fields(nextToken="token-of-bedrock"))
         cursor = api.get("maxItems=5").body["nextCursor"]
         logged()
-        emulator.misbehave(lambda *_: Answer(403, {"code": code}))
+        emulator.misbehave(lambda *_: json_response({"code": code}, 403))
         api.get({"cursor": cursor})
         assert logged()["upstream_error"] == "unreadable, status 403"
 
     def test_nor_is_the_url_of_an_answer_whose_headers_are_none(
         self, api: Api, emulator: Emulator, caplog: pytest.LogCaptureFixture
     ) -> None:
-        emulator.misbehave(members(nextToken="token-of-bedrock"), lambda right, _: replace(right, headers={"a b": "c"}))
+        emulator.misbehave(fields(nextToken="token-of-bedrock"), lambda right, _: replace(right, headers={"a b": "c"}))
         api.get("maxItems=50&pageSize=5")
         assert len(emulator.calls) > 1
         assert "token-of-bedrock" not in caplog.text
 
     def test_an_answer_that_is_no_listing_says_why(self, api: Api, emulator: Emulator, logged: Logged) -> None:
-        emulator.misbehave(members(nextToken=5))
+        emulator.misbehave(fields(nextToken=5))
         api.get()
         assert logged()["upstream_error"] == "Bedrock returned an invalid page token."
 

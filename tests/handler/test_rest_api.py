@@ -16,7 +16,8 @@ from custom_models.adapters.signing_keys import StaticKey
 from custom_models.core.cursor import CursorSigner, Position
 from custom_models.core.errors import ExpiredCursor
 from custom_models.core.query import Query
-from emulators.bedrock import Emulator, deny, internal_error, members, not_json, throttle, unknown_operation
+from emulators.bedrock import Emulator, deny, fields, internal_error, throttle, unknown_operation
+from emulators.faults import not_json
 from emulators.models import plausible_models
 from local.api_gateway import Context, proxy_event
 from tests.conftest import KEY, Answer, Api
@@ -67,13 +68,13 @@ class TestListing:
     def test_the_creation_time_keeps_its_precision(
         self, api: Api, emulator: Emulator, wire: str | float, told: str
     ) -> None:
-        emulator.misbehave(members(modelSummaries=[{**MODELS[0].summary(), "creationTime": wire}], nextToken=None))
+        emulator.misbehave(fields(modelSummaries=[{**MODELS[0].summary(), "creationTime": wire}], nextToken=None))
         assert api.get().body["modelSummaries"][0]["creationTime"] == told
 
     def test_optional_fields_stay_out_and_new_values_pass(self, api: Api, emulator: Emulator) -> None:
         summary = {**MODELS[0].summary(), "modelStatus": "Hibernating"}
         del summary["customizationType"]
-        emulator.misbehave(members(modelSummaries=[summary], nextToken=None))
+        emulator.misbehave(fields(modelSummaries=[summary], nextToken=None))
         assert api.get().body["modelSummaries"] == [summary]
 
     def test_every_filter_reaches_bedrock_as_it_is(self, api: Api, emulator: Emulator) -> None:
@@ -173,7 +174,7 @@ class TestNextPage:
 
     def test_a_token_of_full_length_is_gone_on_with(self, api: Api, emulator: Emulator) -> None:
         token = "".join(chr(33 + (number * 7919) % 94) for number in range(2048))
-        emulator.misbehave(members(nextToken=token), always=unknown_operation)
+        emulator.misbehave(fields(nextToken=token), always=unknown_operation)
         answer = api.get("maxItems=1")
         assert len(answer.headers["Link"]) < 8000
         api.get({"cursor": answer.body["nextCursor"]})

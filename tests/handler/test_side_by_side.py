@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from emulators.bedrock import Answer, Emulator, Parameters
+from emulators.bedrock import Emulator
+from emulators.faults import Parameters
 from emulators.models import plausible_models
+from emulators.server import Response, json_response
 from tests.conftest import Api
 
 
@@ -57,8 +59,8 @@ def test_lines_do_not_tear_each_other(api: Api, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_failure_beside_a_success(new_api: Callable[[], Api], emulator: Emulator) -> None:
-    def deny_the_owned(right: Answer, parameters: Parameters) -> Answer:
-        refused = Answer(403, {"message": "no"}, {"x-amzn-ErrorType": "AccessDeniedException"})
+    def deny_the_owned(right: Response, parameters: Parameters) -> Response:
+        refused = json_response({"message": "no"}, 403, {"x-amzn-ErrorType": "AccessDeniedException"})
         return refused if parameters.get("isOwned") == "true" else right
 
     emulator.misbehave(always=deny_the_owned)

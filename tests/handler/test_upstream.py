@@ -14,25 +14,10 @@ from hypothesis import strategies as st
 
 from custom_models.adapters.bedrock import deadline
 from custom_models.core import errors
-from emulators.bedrock import (
-    Answer,
-    Emulator,
-    Fault,
-    body,
-    cut,
-    deny,
-    disconnect,
-    drip,
-    error,
-    hang,
-    internal_error,
-    members,
-    not_json,
-    throttle,
-    unavailable,
-    unknown_operation,
-)
+from emulators.bedrock import Emulator, deny, error, fields, internal_error, throttle, unknown_operation
+from emulators.faults import Fault, body, cut, disconnect, drip, hang, not_json, unavailable
 from emulators.models import plausible_models
+from emulators.server import json_response
 from tests.conftest import NOWHERE, Api
 
 ARNS = [m.arn for m in sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)]
@@ -77,7 +62,7 @@ class TestRetries:
         [
             (throttle, "upstream-throttled", 3),
             (lambda *_: error("TooManyRequestsException", 429), "upstream-throttled", 3),
-            (lambda *_: Answer(429, b""), "upstream-throttled", 3),
+            (lambda *_: json_response(b"", 429), "upstream-throttled", 3),
             (internal_error, "upstream-unavailable", 3),
             (unavailable, "upstream-unavailable", 3),
             (disconnect, "upstream-unavailable", 3),
@@ -86,11 +71,11 @@ class TestRetries:
             (lambda *_: error("ExpiredTokenException", 400), "upstream-denied", 1),
             (unknown_operation, "upstream-rejected", 1),
             (lambda *_: error("SomethingNewException", 418), "upstream-rejected", 1),
-            (lambda *_: Answer(302, b"", {"Location": "http://127.0.0.1:9/"}), "upstream-invalid", 1),
-            (lambda *_: Answer(408, b""), "upstream-unavailable", 1),
-            *((lambda *_, b=b: Answer(503, b), "upstream-unavailable", 1) for b in ODD_BODIES),
-            *((lambda *_, b=b: Answer(429, b), "upstream-throttled", 1) for b in ODD_BODIES),
-            *((lambda *_, b=b: Answer(403, b), "upstream-denied", 1) for b in ODD_BODIES),
+            (lambda *_: json_response(b"", 302, {"Location": "http://127.0.0.1:9/"}), "upstream-invalid", 1),
+            (lambda *_: json_response(b"", 408), "upstream-unavailable", 1),
+            *((lambda *_, b=b: json_response(b, 503), "upstream-unavailable", 1) for b in ODD_BODIES),
+            *((lambda *_, b=b: json_response(b, 429), "upstream-throttled", 1) for b in ODD_BODIES),
+            *((lambda *_, b=b: json_response(b, 403), "upstream-denied", 1) for b in ODD_BODIES),
         ],
     )
     def test_what_does_not_pass(
@@ -133,7 +118,7 @@ class TestNoListing:
             body(b'{"modelSummaries": ['),
             body(b'{"modelSummaries": [\xff]}'),
             body(b"[" * 200_000),
-            lambda *_: Answer(201, {"modelSummaries": []}),
+            lambda *_: json_response({"modelSummaries": []}, 201),
             body({"message": "none"}),
             body({"modelSummaries": None, "ModelSummaries": []}),
             body({"modelSummaries": "none"}),
@@ -151,11 +136,11 @@ class TestNoListing:
             body({"modelSummaries": [{**SUMMARY, "creationTime": 1e300}]}),
             body({"modelSummaries": [SUMMARY] * 101}),
             *(body({"modelSummaries": [{**SUMMARY, "modelName": bad}]}) for bad in ("a\nb", "\ud800", "x" * 2049)),
-            *(members(nextToken=bad) for bad in NO_TOKENS),
-            members(nextToken="a b"),
-            members(nextToken="x" * 2049),
-            members(nextToken="\ud800"),
-            members(nextToken=["x"]),
+            *(fields(nextToken=bad) for bad in NO_TOKENS),
+            fields(nextToken="a b"),
+            fields(nextToken="x" * 2049),
+            fields(nextToken="\ud800"),
+            fields(nextToken=["x"]),
         ],
     )
     def test_it_is_upstream_invalid(self, api: Api, emulator: Emulator, fault: Fault) -> None:
@@ -208,7 +193,7 @@ class TestNoListing:
 
     def test_an_empty_token_is_none(self, api: Api, emulator: Emulator) -> None:
         """As botocore's paginator has it."""
-        emulator.misbehave(members(nextToken=""))
+        emulator.misbehave(fields(nextToken=""))
         assert "nextCursor" not in api.invoke({"maxItems": 5})
 
     def test_fields_that_botocore_does_not_know_are_not_passed_on(self, api: Api, emulator: Emulator) -> None:
@@ -303,7 +288,7 @@ class TestInBetween:
 
     def test_what_follows_a_broken_answer_is_not_read_as_another(self, api: Api, emulator: Emulator) -> None:
         """Behind an early 103, which http.client takes for the answer, the real one would come on the connection."""
-        emulator.misbehave(None, None, lambda *_: Answer(103, b""))
+        emulator.misbehave(None, None, lambda *_: json_response(b"", 103))
         api.invoke({})
         api.invoke({})
         assert kind_of(api) == "upstream-invalid"

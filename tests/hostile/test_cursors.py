@@ -21,7 +21,7 @@ from custom_models.adapters.signing_keys import StaticKey
 from custom_models.core import errors
 from custom_models.core.cursor import CursorSigner, Position
 from custom_models.core.query import Query
-from emulators.bedrock import Emulator, members
+from emulators.bedrock import Emulator, fields
 from local.api_gateway import proxy_event
 from tests.conftest import KEY, Api
 from tests.hostile.contract import Attack
@@ -287,7 +287,7 @@ class TestBombs:
 
     def test_ours_are_unpacked(self, api: Api, emulator: Emulator, unpacked: list[int]) -> None:
         """Else the others would prove nothing."""
-        emulator.misbehave(members(nextToken="t" * 2000))
+        emulator.misbehave(fields(nextToken="t" * 2000))
         cursor = str(api.invoke({"maxItems": 1})["nextCursor"])
         assert cursor.startswith(".")
         with pytest.raises(errors.ExpiredCursor):  # the emulator knows no such token

@@ -18,8 +18,9 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from emulators.bedrock import Emulator, serve
+from emulators.bedrock import Emulator
 from emulators.models import OTHER_ACCOUNT, plausible_models
+from emulators.server import serve
 
 ROOT = Path(__file__).parents[2]
 NO_AWS_FILES = {
@@ -161,7 +162,7 @@ def test_what_stops_it_is_told_in_one_sentence(local: CommandLine, unused_port: 
     models = tmp_path / "models.json"
     models.write_text('[{"modelName": "a"}]')
     nothing_there = [f"http://127.0.0.1:{unused_port}", f"127.0.0.1:{unused_port}"]
-    with serve(Emulator([])) as url:
+    with serve(Emulator([]).respond) as url:
         cases: list[Case] = [
             (["serve", "--port", str(unused_port)], {}, [f"Port {unused_port} ", "in use", "PORT="]),
             (["invoke", "{}"], {"CURSOR_KEY": "short"}, ["CURSOR_KEY", "32 characters"]),
@@ -285,7 +286,7 @@ class TestInvoke:
         models = plausible_models(300)
         following = json.dumps({"maxItems": 1000, "cursor": answer["nextCursor"]})
         emulator = Emulator(models)
-        with serve(emulator) as url:
+        with serve(emulator.respond) as url:
             # One's own AWS settings count here, and the home's would lead to the real Bedrock.
             second = local.run("invoke", following, AWS_ENDPOINT_URL_BEDROCK=url, **NO_AWS_FILES)
         assert len(emulator.calls) == 1

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from emulators.bedrock import Answer, Emulator
+from emulators.bedrock import Emulator
 from emulators.models import Model, plausible_models
 from local.model_file import ModelFileError, likely_account, read_models
 from tests.conftest import Api
@@ -217,10 +217,10 @@ class TestAccount:
     def test_an_owner_who_is_not_told_is_in_the_arn(self, read: Read) -> None:
         theirs = summary("b", modelArn=arn("b", OTHERS))
         told = summary("c", modelArn=arn("c", OTHERS), ownerAccountId=MINE)
-        answer = Emulator(read([summary("a"), theirs, told]), MINE).answer("isOwned=true&sortOrder=Ascending")
-        assert isinstance(answer, Answer)
-        assert isinstance(answer.body, dict)
-        assert [model["modelName"] for model in answer.body["modelSummaries"]] == ["a", "c"]
+        answer = Emulator(read([summary("a"), theirs, told]), MINE).list_custom_models(
+            "isOwned=true&sortOrder=Ascending"
+        )
+        assert [model["modelName"] for model in json.loads(answer.body)["modelSummaries"]] == ["a", "c"]
 
     def test_it_is_that_which_owns_most(self, read: Read) -> None:
         theirs = [summary(name, modelArn=arn(name, OTHERS)) for name in "bcd"]

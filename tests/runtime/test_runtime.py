@@ -12,10 +12,12 @@ import pytest
 
 from custom_models.core import errors
 from emulators import secrets_manager
-from emulators.bedrock import Emulator, deny, hang, internal_error, not_json, throttle, unknown_operation
+from emulators.bedrock import Emulator, deny, internal_error, throttle, unknown_operation
+from emulators.faults import hang, not_json
 from emulators.lambda_runtime import Function
 from emulators.models import Model, plausible_models
 from emulators.secrets_manager import SecretsManager
+from emulators.server import serve
 from local.api_gateway import proxy_event
 from tests.runtime.conftest import Start
 
@@ -79,13 +81,13 @@ class TestInvocation:
         self, emulator: Emulator, start: Start, secret: tuple[SecretsManager, str], copied: Path
     ) -> None:
         # So that the secret is read at each request.
-        module = copied / "custom_models" / "adapters" / "secret.py"
+        module = copied / "custom_models" / "adapters" / "signing_keys.py"
         module.write_text(module.read_text().replace("CACHE_SECONDS = 300", "CACHE_SECONDS = 0"))
-        for bytecode in module.parent.glob("__pycache__/secret.*"):
+        for bytecode in module.parent.glob("__pycache__/signing_keys.*"):
             bytecode.unlink()
         function = start(copied, **with_secret(secret))
         function.result({"maxItems": 1})
-        secret[0].misbehave(always=secrets_manager.DENIED)
+        secret[0].misbehave(always=secrets_manager.deny)
         function.result({"maxItems": 1})
         (line,) = [line for line in function.lines() if "The secret cannot be read" in line]
         assert json.loads(line)["level"] == "WARNING"
@@ -163,7 +165,7 @@ class TestErrors:
     def test_a_fault_of_ours_is_internal_and_its_cause_is_in_the_log_alone(
         self, emulator: Emulator, secret: tuple[SecretsManager, str], start: Start
     ) -> None:
-        secret[0].misbehave(always=secrets_manager.DENIED)
+        secret[0].misbehave(always=secrets_manager.deny)
         function = start(**with_secret(secret))
         reported = function.error({"maxItems": 1})
         assert (reported["errorType"], reported["errorMessage"]) == ("Internal", errors.Internal.advice)
@@ -249,7 +251,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
 def secret() -> Iterator[tuple[SecretsManager, str]]:
     """A Secrets Manager, and its URL."""
     manager = SecretsManager()
-    with secrets_manager.serve(manager) as url:
+    with serve(manager.respond) as url:
         yield manager, url
 
 

@@ -20,7 +20,9 @@ from custom_models.bootstrap import build
 from custom_models.core.cursor import CursorSigner, Position
 from custom_models.core.errors import Internal, InvalidCursor, UpstreamUnavailable
 from emulators import secrets_manager
-from emulators.secrets_manager import DENIED, FAILED, NAME, THROTTLED, UNAVAILABLE, Answer, SecretsManager
+from emulators.faults import Fault, body, disconnect, hang, respond_with, unavailable
+from emulators.secrets_manager import NAME, SecretsManager, deny, internal_error, throttle
+from emulators.server import Response, serve
 from tests.conftest import Api
 from tests.doubles import Clock
 
@@ -34,36 +36,36 @@ POSITION = Position.start("a token")
 BOTH_VERSIONS = [secrets_manager.CURRENT, secrets_manager.PREVIOUS]
 
 OUT_OF_REACH = {
-    "throttled": THROTTLED,
-    "429": Answer(429),
-    "failed": FAILED,
-    "unavailable": UNAVAILABLE,
-    "disconnect": secrets_manager.DISCONNECT,
+    "throttled": throttle,
+    "429": respond_with(Response(429)),
+    "failed": internal_error,
+    "unavailable": unavailable,
+    "disconnect": disconnect,
 }
 NOT_THE_PROTOCOL = {
-    f"{status}-{body.decode('ascii', 'replace')}": Answer(status, body)
+    f"{status}-{content.decode('ascii', 'replace')}": respond_with(Response(status, content))
     for status, bodies in [
         (200, [b"", b"{}", b"null", b"[]", b"<html>Please log in</html>", b"\xff\xfe"]),
         (200, [b'{"SecretString": null}', b'{"SecretBinary": 5}']),
         (302, [b"<html>Please log in</html>"]),
         (400, [b"[]", b""]),
     ]
-    for body in bodies
+    for content in bodies
 }
 UNUSABLE = {
-    "denied": DENIED,
-    "missing": secrets_manager.error("ResourceNotFoundException"),
-    "too-short": Answer(200, b'{"SecretString": "short"}'),
+    "denied": deny,
+    "missing": respond_with(secrets_manager.error("ResourceNotFoundException")),
+    "too-short": body(b'{"SecretString": "short"}'),
     **NOT_THE_PROTOCOL,
 }
 
-out_of_reach = pytest.mark.parametrize("answer", OUT_OF_REACH.values(), ids=OUT_OF_REACH)
+out_of_reach = pytest.mark.parametrize("fault", OUT_OF_REACH.values(), ids=OUT_OF_REACH)
 
 
 @pytest.fixture(scope="module")
 def _manager() -> Iterator[tuple[SecretsManager, str]]:
     manager = SecretsManager()
-    with secrets_manager.serve(manager) as url:
+    with serve(manager.respond) as url:
         yield manager, url
 
 
@@ -180,11 +182,11 @@ class TestCache:
         assert warnings() == []
 
     @pytest.mark.parametrize(
-        ("answer", "kind"),
+        ("fault", "kind"),
         [
-            pytest.param(answer, kind, id=name)
-            for kind, answers in [("upstream-unavailable", OUT_OF_REACH), ("internal", UNUSABLE)]
-            for name, answer in answers.items()
+            pytest.param(fault, kind, id=name)
+            for kind, faults in [("upstream-unavailable", OUT_OF_REACH), ("internal", UNUSABLE)]
+            for name, fault in faults.items()
         ],
     )
     def test_known_keys_stay_in_use_with_one_warning_and_are_not_asked_for_at_every_request(
@@ -193,12 +195,12 @@ class TestCache:
         keys: SecretKeys,
         clock: Clock,
         warnings: Warnings,
-        answer: Answer,
+        fault: Fault,
         kind: str,
     ) -> None:
         warning = f"The secret cannot be read ({kind}); the known keys stay in use"
         known = keys.current()
-        manager.misbehave(always=answer)
+        manager.misbehave(always=fault)
         clock.now += CACHE_SECONDS
         for _ in range(3):
             assert keys.current() == known
@@ -241,10 +243,10 @@ class TestRenewal:
         assert manager.reads == 3
 
     @out_of_reach
-    def test_while_out_of_reach(self, manager: SecretsManager, keys: SecretKeys, clock: Clock, answer: Answer) -> None:
+    def test_while_out_of_reach(self, manager: SecretsManager, keys: SecretKeys, clock: Clock, fault: Fault) -> None:
         known = keys.current()
         new = manager.rotate()
-        manager.misbehave(answer)
+        manager.misbehave(fault)
         for _ in range(3):
             with pytest.raises(UpstreamUnavailable, match="key that signs cursors"):
                 keys.refresh(known)
@@ -259,9 +261,9 @@ class TestRenewal:
 
 class TestOutOfReach:
     @out_of_reach
-    def test_unavailable_until_it_is_back(self, manager: SecretsManager, keys: SecretKeys, answer: Answer) -> None:
-        for answers in [(answer,), (None, answer)]:
-            manager.misbehave(*answers)
+    def test_unavailable_until_it_is_back(self, manager: SecretsManager, keys: SecretKeys, fault: Fault) -> None:
+        for faults in [(fault,), (None, fault)]:
+            manager.misbehave(*faults)
             with pytest.raises(UpstreamUnavailable, match="key that signs cursors"):
                 keys.current()
         assert list(keys.current()) == [manager.key]
@@ -274,7 +276,7 @@ class TestOutOfReach:
     @pytest.mark.slow
     def test_a_slow_call_and_one_that_hangs_end_in_time(self, manager: SecretsManager, keys: SecretKeys) -> None:
         manager.latency = 0.9
-        manager.misbehave(None, secrets_manager.hang(60))
+        manager.misbehave(None, hang(60))
         start = time.monotonic()
         with pytest.raises(UpstreamUnavailable):
             keys.current()
@@ -292,10 +294,10 @@ class TestNotAKey:
         return str(caught.value.__cause__)
 
     def test_denied(self, manager: SecretsManager, keys: SecretKeys) -> None:
-        manager.misbehave(DENIED)
+        manager.misbehave(deny)
         assert "AccessDeniedException" in self.refused(keys.current)
         known = keys.current()
-        manager.misbehave(DENIED)
+        manager.misbehave(deny)
         assert "AccessDeniedException" in self.refused(keys.refresh, known)
         assert keys.current() == known
 
@@ -311,10 +313,10 @@ class TestNotAKey:
         manager.put("n" * 32)
         assert list(keys.current()) == ["n" * 32]
 
-    @pytest.mark.parametrize("answer", NOT_THE_PROTOCOL.values(), ids=NOT_THE_PROTOCOL)
-    def test_not_the_protocol(self, manager: SecretsManager, keys: SecretKeys, answer: Answer) -> None:
-        for answers in [(answer,), (None, answer)]:
-            manager.misbehave(*answers)
+    @pytest.mark.parametrize("fault", NOT_THE_PROTOCOL.values(), ids=NOT_THE_PROTOCOL)
+    def test_not_the_protocol(self, manager: SecretsManager, keys: SecretKeys, fault: Fault) -> None:
+        for faults in [(fault,), (None, fault)]:
+            manager.misbehave(*faults)
             assert self.refused(keys.current)
         assert list(keys.current()) == [manager.key]
 
@@ -328,15 +330,15 @@ class TestSecrecy:
     KEY, TOO_SHORT = "this key must be seen by nobody at all", "correct horse"
 
     @pytest.mark.parametrize(
-        "wrong",
+        "fault",
         [
             None,
-            DENIED,
-            FAILED,
-            Answer(200, b'{"SecretString": "%s"}' % TOO_SHORT.encode()),
-            Answer(200, b'{"SecretString": "%s' % KEY.encode()),
-            Answer(200, b'{"SecretString": "%s", "CreatedDate": "%s"}' % (KEY.encode(), KEY.encode())),
-            Answer(200, b'{"SecretString": "%s\xff"}' % KEY.encode()),
+            deny,
+            internal_error,
+            body(b'{"SecretString": "%s"}' % TOO_SHORT.encode()),
+            body(b'{"SecretString": "%s' % KEY.encode()),
+            body(b'{"SecretString": "%s", "CreatedDate": "%s"}' % (KEY.encode(), KEY.encode())),
+            body(b'{"SecretString": "%s\xff"}' % KEY.encode()),
         ],
         ids=["right", "denied", "failed", "too-short", "cut-off", "bad-date", "not-utf-8"],
     )
@@ -348,7 +350,7 @@ class TestSecrecy:
         new_function: New[Api],
         caplog: pytest.LogCaptureFixture,
         capsys: pytest.CaptureFixture[str],
-        wrong: Answer | None,
+        fault: Fault | None,
     ) -> None:
         for logger in (None, "botocore", "urllib3"):
             caplog.set_level(logging.DEBUG, logger)
@@ -360,10 +362,10 @@ class TestSecrecy:
         known = keys.current()
         assert known[-1] == self.KEY
         seen = [self.failure(CursorSigner(keys, 60).sign, POSITION, FINGERPRINT)]
-        manager.misbehave(always=wrong)
+        manager.misbehave(always=fault)
         clock.now += CACHE_SECONDS
         failures = [self.failure(keys.refresh, known), self.failure(SecretKeys(NAME, boto3.Session()).current)]
-        assert [failure != "" for failure in failures] == [wrong is not None] * 2
+        assert [failure != "" for failure in failures] == [fault is not None] * 2
         seen += [*failures, self.failure(keys.current), f"{keys!r} {keys}", function.get({"maxItems": 10}).text]
         output = capsys.readouterr()
         assert "function_request_id" in output.out
@@ -439,7 +441,7 @@ class TestCursors:
         known = stale.sign(POSITION, FINGERPRINT)
         manager.rotate()
         cursor = container().sign(POSITION, FINGERPRINT)
-        manager.misbehave(always=UNAVAILABLE)
+        manager.misbehave(always=unavailable)
         for _ in range(2):
             with pytest.raises(UpstreamUnavailable):
                 stale.verify(cursor, FINGERPRINT)
@@ -479,7 +481,7 @@ class TestFunction:
 
     def test_out_of_reach_is_503_and_worth_another_try(self, manager: SecretsManager, new_function: New[Api]) -> None:
         function = new_function()
-        manager.misbehave(always=THROTTLED)
+        manager.misbehave(always=throttle)
         answer = function.get({"maxItems": 10})
         assert (answer.status, answer.kind) == (503, "upstream-unavailable")
         assert int(answer.headers["Retry-After"]) > 0
@@ -491,7 +493,7 @@ class TestFunction:
     def test_denied_is_a_fault_of_ours_whose_cause_is_in_the_log_alone(
         self, manager: SecretsManager, new_function: New[Api], logged: Callable[[], dict[str, Any]]
     ) -> None:
-        manager.misbehave(always=DENIED)
+        manager.misbehave(always=deny)
         answer = new_function().get({"maxItems": 10})
         assert (answer.status, answer.kind) == (500, "internal")
         assert "AccessDenied" not in answer.text

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import trustme
 
-from emulators.bedrock import Answer, Emulator
+from emulators.bedrock import Emulator
 from emulators.models import plausible_models
 
 
@@ -95,9 +95,8 @@ class _Bedrock:
     def answer(self, query: str) -> bytes:
         self.calls += 1
         if query not in self._answers:
-            answer = self._emulator.answer(query)
-            assert isinstance(answer, Answer)
-            content = answer.content()
+            answer = self._emulator.list_custom_models(query)
+            content = answer.body
             head = (
                 f"HTTP/1.1 {answer.status} OK\r\nDate: Mon, 23 Nov 2026 20:21:00 GMT\r\n"
                 f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\nConnection: keep-alive\r\n"

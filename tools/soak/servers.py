@@ -191,7 +191,7 @@ class Containers:
         return Answer(re.sub(r"\B(?=[A-Z])", "-", report.body["errorType"]).lower(), [])
 
     def memory(self) -> float:
-        return sum(_resident(function._process.pid) for function in self._functions)
+        return sum(_resident(function.pid) for function in self._functions)
 
     def requests(self) -> Iterator[dict[str, Any]]:
         return itertools.chain.from_iterable(map(_canonical, self._logs))

@@ -18,9 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from emulators import bedrock
-from emulators.bedrock import Answer, Emulator, Fault, Parameters
+from emulators import bedrock, faults
+from emulators.bedrock import Emulator
+from emulators.faults import Fault, Parameters
 from emulators.models import Model, plausible_models
+from emulators.server import Response, serve
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = 400
@@ -28,10 +30,10 @@ MODELS = 400
 _FAULTS: Mapping[str, tuple[str, Fault]] = {
     "throttle": ("upstream-throttled", bedrock.throttle),
     "internal error": ("upstream-unavailable", bedrock.internal_error),
-    "503 of a proxy": ("upstream-unavailable", bedrock.unavailable),
-    "disconnect": ("upstream-unavailable", bedrock.disconnect),
+    "503 of a proxy": ("upstream-unavailable", faults.unavailable),
+    "disconnect": ("upstream-unavailable", faults.disconnect),
     # The function lets go of all its connections then, which other requests are using.
-    "not JSON": ("upstream-invalid", bedrock.not_json),
+    "not JSON": ("upstream-invalid", faults.not_json),
 }
 """What may go wrong, and as what a client is told of it if no retry helps."""
 
@@ -103,7 +105,7 @@ class _Mood:
         self._calls = self._refused = 0
         self._faults: Counter[str] = Counter()
 
-    def __call__(self, right: Answer, parameters: Parameters) -> Answer | float | None:
+    def __call__(self, right: Response, parameters: Parameters) -> Response:
         with self._lock:
             self._calls += 1
             self._refused += right.status != 200
@@ -128,7 +130,7 @@ class _Mood:
 def _main(seed: int) -> None:
     emulator = Emulator([])
     mood = _Mood(Trouble(), seed)
-    with bedrock.serve(emulator) as url:
+    with serve(emulator.respond) as url:
         print(url, flush=True)
         for line in sys.stdin:
             account, mood = mood.account(), _Mood(Trouble(**json.loads(line)), seed)

@@ -1,5 +1,6 @@
 """Walks: listings followed to their end by the cursor, each with filters of its own, held against the emulator's."""
 
+import json
 import random
 import time
 from collections import Counter
@@ -7,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from emulators.bedrock import Answer as Listed
 from emulators.bedrock import Emulator
 from emulators.models import Model
 from tools.soak.servers import Ask, Parameters, as_text
@@ -75,11 +75,9 @@ class Walks:
         return walk
 
     def _listing(self, filters: Parameters) -> list[str]:
-        listed = self._emulator.answer(as_text({**filters, "maxResults": MODELS}))
-        assert isinstance(listed, Listed)
-        assert isinstance(listed.body, dict)
-        assert "nextToken" not in listed.body
-        return [model["modelArn"] for model in listed.body["modelSummaries"]]
+        listed = json.loads(self._emulator.list_custom_models(as_text({**filters, "maxResults": MODELS})).body)
+        assert "nextToken" not in listed
+        return [model["modelArn"] for model in listed["modelSummaries"]]
 
 
 def _filters(rng: random.Random, models: Sequence[Model]) -> Parameters:
