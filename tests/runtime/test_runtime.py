@@ -130,7 +130,7 @@ class TestErrors:
             (internal_error, "UpstreamUnavailable", errors.UpstreamUnavailable.advice),
             (deny, "UpstreamDenied", errors.UpstreamDenied.advice),
             (unknown_operation, "UpstreamRejected", errors.UpstreamRejected.advice),
-            (not_json, "UpstreamInvalid", "Bedrock's answer is not a list of models."),
+            (not_json, "UpstreamInvalid", "Bedrock's response is not a list of models."),
         ],
         ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
     )
