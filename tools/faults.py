@@ -21,7 +21,7 @@ from emulators.faults import Fault, body, cut, disconnect, drip, hang, not_json,
 from emulators.models import plausible_models
 from emulators.server import Response, json_response, serve
 from local.api_gateway import FUNCTION_TIMEOUT, Context, Handler, proxy_event
-from tests.conftest import _api
+from tests.api import Api
 
 REPORT = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
 MODELS = plausible_models(300)
@@ -158,7 +158,7 @@ def function() -> Iterator[tuple[Callable[[], Handler], Emulator]]:
             AWS_SECRET_ACCESS_KEY="test",
             CURSOR_KEY="a key of the faults, which no one else has",
         )
-        yield lambda: _api(build()).handler, emulator
+        yield lambda: Api(build()).handler, emulator
 
 
 def main() -> int:

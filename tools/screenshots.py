@@ -14,8 +14,8 @@ from emulators.models import plausible_models
 from emulators.server import serve as serve_bedrock
 from local.api_gateway import serve
 from local.pages import pages
-from tests.browser.conftest import FLAGS, find_chromium
-from tests.conftest import KEY, seal_off
+from tests.api import KEY, isolate
+from tests.browser.chromium import FLAGS, find_chromium
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -33,7 +33,7 @@ def main() -> int:
             print(f"Port {PORT}, which the pictures show, is in use.", file=sys.stderr)
             return 1
     with pytest.MonkeyPatch.context() as monkeypatch, serve_bedrock(Emulator(plausible_models(300)).respond) as bedrock:
-        seal_off(monkeypatch)
+        isolate(monkeypatch)
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", bedrock)
         monkeypatch.setenv("CURSOR_KEY", KEY)
         source = "the embedded Bedrock emulator (300 made-up models)"

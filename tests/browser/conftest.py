@@ -1,6 +1,5 @@
-"""The pages of ``make run`` in a real headless Chromium: before the real function and the emulator."""
+"""The pages of ``make run`` in a real headless Chromium: served in front of the real function and the emulator."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -9,24 +8,14 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from local.api_gateway import serve
 from local.pages import pages
-from tests.conftest import Api
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-quic", "--disable-sync"]
-"""A browser of its own accord asks for nothing."""
-
-SOURCE = "a Bedrock <of> the tests"
-
-
-def find_chromium() -> str | None:
-    """Return the path of a Chromium, or of Google's."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+from tests.api import Api
+from tests.browser.chromium import FLAGS, SOURCE, find_chromium
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if (chromium := find_chromium()) is None:
-        pytest.skip("no Chromium is installed (on Debian: apt install chromium)")
+        pytest.skip("Chromium is not installed (on Debian: apt install chromium)")
     expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
@@ -36,14 +25,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def url(api: Api) -> Iterator[str]:
-    """Where ``make run`` would be."""
+    """The URL of a server like that of ``make run``."""
     with serve(api.handler, pages=pages(SOURCE)) as url:
         yield url
 
 
 @dataclass
 class Tab:
-    """A page of the browser, and what it did."""
+    """A page of the browser, the requests it sent, and the errors and warnings on its console."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
@@ -59,20 +48,20 @@ def context(browser: Browser, url: str) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def tab(context: BrowserContext, url: str) -> Iterator[Tab]:
-    """A page, which must not have complained of anything in the end, and asked no one but this server."""
+    """Open a page; at the end, check that it logged no errors and sent requests to this server only."""
     tab = Tab(context.new_page())
 
-    def complain(message: ConsoleMessage) -> None:
-        # Chromium says so of every status that is an error; the tests ask for these.
+    def keep_complaint(message: ConsoleMessage) -> None:
+        # Chromium logs this for every error status, and the tests cause such statuses on purpose.
         if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
             tab.complaints.append(message.text)
 
-    def keep(request: Request) -> None:
+    def keep_request(request: Request) -> None:
         tab.requests.append(request.url)
 
-    tab.page.on("console", complain)
+    tab.page.on("console", keep_complaint)
     tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
-    tab.page.on("request", keep)
+    tab.page.on("request", keep_request)
     yield tab
     assert tab.complaints == []
     assert [address for address in tab.requests if not address.startswith((f"{url}/", "data:"))] == []
@@ -85,7 +74,7 @@ def page(tab: Tab) -> Page:
 
 @pytest.fixture
 def open_page(page: Page) -> Callable[[str], Page]:
-    """Open a path and wait for its first answer, a listing or a problem."""
+    """Open a path and wait until its first response, a list or a problem, is shown."""
 
     def open_page(path: str) -> Page:
         page.goto(path)

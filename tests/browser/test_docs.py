@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import Api
+from tests.api import Api
 
 pytestmark = pytest.mark.slow
 

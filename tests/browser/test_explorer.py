@@ -19,8 +19,8 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 from emulators.bedrock import Emulator, throttle
 from emulators.faults import body, hang
 from emulators.models import plausible_models
-from tests.browser.conftest import SOURCE
-from tests.conftest import Api
+from tests.api import Api
+from tests.browser.chromium import SOURCE
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from tests.conftest import NOWHERE, Answer
+from tests.api import NOWHERE, Response
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION, STAGE = "000000000000", "us-east-1", "dev"
@@ -159,10 +159,10 @@ class Deployment:
     aws: Aws
     outputs: Mapping[str, str]
 
-    def get(self, target: str, credentials: Credentials | None = OWNER) -> Answer:
+    def get(self, target: str, credentials: Credentials | None = OWNER) -> Response:
         return self.request("GET", target, credentials)
 
-    def request(self, method: str, target: str, credentials: Credentials | None = OWNER) -> Answer:
+    def request(self, method: str, target: str, credentials: Credentials | None = OWNER) -> Response:
         """Send a request, signed unless there are no credentials; ``target`` is a path below the API's URL."""
         url = f"{self.url}{target}"
         request = AWSRequest(method, url)
@@ -172,7 +172,7 @@ class Deployment:
         with contextlib.closing(connection):
             connection.request(method, url.removeprefix(self.aws.url), headers=dict(request.headers.items()))
             answer = connection.getresponse()
-            return Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
+            return Response(answer.status, dict(answer.getheaders()), answer.read().decode())
 
     def invoke(self, event: object, credentials: Credentials = OWNER, **function: str) -> tuple[bool, dict[str, Any]]:
         """Invoke the alias, or a function named otherwise; return whether it succeeded, and its result or error."""

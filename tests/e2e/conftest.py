@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from emulators.bedrock import Emulator
 from emulators.models import plausible_models
 from emulators.server import serve
-from tests.conftest import seal_off
+from tests.api import isolate
 from tests.e2e.aws import ACCOUNT, APP, REGION, STACK, Aws, Deployment, cdk, ministack
 
 
@@ -33,7 +33,7 @@ def deployment(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield aws.deploy(assembly)
         aws.cdk("destroy", "--force", "--app", str(assembly))
         with pytest.MonkeyPatch.context() as monkeypatch:
-            seal_off(monkeypatch)
+            isolate(monkeypatch)
             assert_nothing_is_left(aws)
 
 
@@ -54,7 +54,7 @@ def guarded(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with ministack(tmp_path_factory.mktemp("guarded"), AUTH="true") as aws:
         aws.bootstrap()
         with pytest.MonkeyPatch.context() as monkeypatch:
-            seal_off(monkeypatch)
+            isolate(monkeypatch)
             # It refuses all that comes without TLS.
             aws.client("s3").delete_bucket_policy(Bucket=f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}")
         yield aws.deploy(assembly)

@@ -16,7 +16,7 @@ from custom_models.adapters.signing_keys import StaticKey
 from custom_models.core.cursor import CursorSigner
 from custom_models.core.errors import CursorMismatch, InvalidCursor
 from emulators.models import plausible_models
-from tests.conftest import Answer
+from tests.api import Response
 from tests.e2e.aws import APP, ROOT, STAGE, Deployment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -104,7 +104,7 @@ class TestOverHttp:
 
     def test_too_many_requests_are_refused_by_the_gateway(self, deployment: Deployment) -> None:
         # ministack counts for each method of each path: this one is no other test's.
-        answers: list[Answer] = []
+        answers: list[Response] = []
         with ThreadPoolExecutor(4) as threads:
             while len(answers) < 1000 and all(answer.status == 404 for answer in answers):
                 answers += threads.map(lambda _: deployment.request("OPTIONS", "/"), range(50))
@@ -139,7 +139,7 @@ def test_the_key_is_rotated_in_the_middle_of_a_walk(deployment: Deployment) -> N
     assert [*found, *fourth.arns, *last.arns] == ARNS
 
 
-def cursor(answer: Answer) -> str:
+def cursor(answer: Response) -> str:
     assert answer.status == 200, answer.text
     return str(answer.body["nextCursor"])
 

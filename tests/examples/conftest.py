@@ -1,10 +1,9 @@
-"""The function as the examples meet it: over HTTP, and behind Lambda's Invoke API."""
+"""The function as the examples call it: over HTTP, and through Lambda's Invoke API."""
 
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TypeAlias
 
 import pytest
 
@@ -12,16 +11,10 @@ from emulators import server
 from emulators.bedrock import Emulator
 from emulators.lambda_invoke import InvokeApi
 from emulators.lambda_runtime import Function, runtime_client_in
-from emulators.models import plausible_models
 from infra.bundling import bundle
 from local import api_gateway
-from local.api_gateway import Handler
-from tests.conftest import KEY, Api, seal_off
-
-Serve: TypeAlias = Callable[[Handler], str]
-
-MODELS = sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)
-ARNS = [model.arn for model in MODELS]
+from tests.api import KEY, Api, isolate
+from tests.examples.function import Serve
 
 
 @pytest.fixture
@@ -33,22 +26,22 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def url(new_api: Callable[[], Api], serve: Serve) -> str:
-    """The API's, with all of botocore's retries still to spend."""
+    """The URL of a new API, with botocore's retry quota unused."""
     return serve(new_api().handler)
 
 
 @pytest.fixture(scope="session")
-def _invoke_api(
-    _emulator: tuple[Emulator, str], tmp_path_factory: pytest.TempPathFactory
+def shared_invoke_api(
+    shared_emulator: tuple[Emulator, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[InvokeApi, str]]:
     if sys.platform != "linux":
-        pytest.skip("awslambdaric is for Linux only")
+        pytest.skip("awslambdaric runs on Linux only")
     folder = tmp_path_factory.mktemp("function")
     bundle(folder / "bundle")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        seal_off(monkeypatch)
+        isolate(monkeypatch)
         aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    environment = {**aws, "CURSOR_KEY": KEY, "AWS_ENDPOINT_URL_BEDROCK": _emulator[1]}
+    environment = {**aws, "CURSOR_KEY": KEY, "AWS_ENDPOINT_URL_BEDROCK": shared_emulator[1]}
     client = runtime_client_in(folder / "runtime-client")
     function = Function(folder / "bundle", client, environment, folder / "function.log")
     try:
@@ -60,9 +53,9 @@ def _invoke_api(
 
 
 @pytest.fixture
-def invoked(_invoke_api: tuple[InvokeApi, str], emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> InvokeApi:
-    """The function before the emulator, where this test's Lambda clients find it; one for all tests."""
-    api, url = _invoke_api
+def invoked(shared_invoke_api: tuple[InvokeApi, str], emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> InvokeApi:
+    """The function in front of the emulator, set as the endpoint of the test's Lambda clients; shared by all tests."""
+    api, url = shared_invoke_api
     api.reset()
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", url)
     return api

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from emulators.bedrock import Emulator, throttle, unknown_operation
 from emulators.faults import unavailable
 from emulators.lambda_invoke import ALIAS, InvokeApi
-from tests.examples.conftest import ARNS, MODELS
+from tests.examples.function import ARNS, MODELS
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ def test_it_waits_and_goes_on_in_the_middle(example: Any, emulator: Emulator, sl
 
 def test_it_gives_up_with_the_functions_error(example: Any, emulator: Emulator, slept: list[float]) -> None:
     emulator.misbehave(always=throttle)
-    with pytest.raises(example.ListingFailed, match="UpstreamThrottled: Bedrock is limiting the rate") as raised:
+    with pytest.raises(example.ListingFailed, match="UpstreamThrottled: Bedrock limits the rate") as raised:
         example.handler({}, object())
     assert raised.value.error_type == "UpstreamThrottled"
     assert slept == [2, 5]

@@ -16,8 +16,8 @@ from emulators.faults import Fault, unavailable
 from emulators.models import ACCOUNT
 from examples.client import ApiError, custom_models
 from local.api_gateway import Context, Handler
-from tests.conftest import Api
-from tests.examples.conftest import ARNS, MODELS, Serve
+from tests.api import Api
+from tests.examples.function import ARNS, MODELS, Serve
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "client.py"
 BUSY: tuple[Fault, ...] = (throttle, throttle, throttle)

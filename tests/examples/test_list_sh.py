@@ -13,8 +13,8 @@ import pytest
 
 from emulators.bedrock import Emulator, throttle, unknown_operation
 from local.api_gateway import Context, Handler
-from tests.conftest import Api
-from tests.examples.conftest import ARNS, MODELS, Serve
+from tests.api import Api
+from tests.examples.function import ARNS, MODELS, Serve
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "list.sh"
 
@@ -86,7 +86,7 @@ def test_an_expired_cursor_ends_it_with_an_error(url: str, run: Run, emulator: E
     emulator.misbehave(None, unknown_operation)
     done = run(url)
     assert (done.returncode, arns(done)) == (1, ARNS[:100])
-    assert "list.sh: Leave out the cursor to start the listing again." in done.stderr
+    assert "list.sh: Omit the cursor to start the listing again." in done.stderr
 
 
 def test_no_answer_is_an_error(run: Run) -> None:
@@ -135,5 +135,5 @@ class TestBusy:
         done = run(url, "maxItems=200")
         assert (done.returncode, arns(done)) == (1, ARNS[:200])
         assert done.stderr.endswith(
-            "list.sh: Bedrock is limiting the rate of these requests; wait and send the same request again.\n"
+            "list.sh: Bedrock limits the rate of these requests; wait and send the same request again.\n"
         )

@@ -29,7 +29,7 @@ from emulators.bedrock import Emulator, throttle, unknown_operation
 from emulators.faults import unavailable
 from emulators.lambda_invoke import ALIAS, InvokeApi
 from emulators.models import plausible_models
-from tests.examples.conftest import ARNS, MODELS
+from tests.examples.function import ARNS, MODELS
 from tests.runtime.test_runtime import longest
 
 DEFINITION = Path(__file__).resolve().parents[2] / "examples" / "state_machine.asl.json"

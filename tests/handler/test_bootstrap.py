@@ -4,7 +4,7 @@ import pytest
 
 from custom_models.bootstrap import build
 from custom_models.settings import SettingsError
-from tests.conftest import KEY
+from tests.api import KEY
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from botocore import exceptions
 
 from custom_models.core import errors
 from emulators.bedrock import Emulator
-from tests.conftest import Api
+from tests.api import Api
 
 NewApi = Callable[[], Api]
 Logged = Callable[[], dict[str, Any]]

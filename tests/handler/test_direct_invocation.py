@@ -11,7 +11,7 @@ from custom_models.core import errors
 from emulators.bedrock import Emulator, deny, internal_error, throttle, unknown_operation
 from emulators.faults import not_json
 from emulators.models import plausible_models
-from tests.conftest import Api
+from tests.api import Api
 
 MODELS = sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)
 

@@ -15,7 +15,7 @@ from emulators.bedrock import Emulator, deny, fields, throttle
 from emulators.faults import disconnect
 from emulators.server import json_response
 from local.api_gateway import Context, proxy_event
-from tests.conftest import KEY, Api
+from tests.api import KEY, Api
 
 Logged = Callable[[], dict[str, Any]]
 Lines = Callable[[], list[dict[str, Any]]]

@@ -20,7 +20,7 @@ from emulators.bedrock import Emulator, deny, fields, internal_error, throttle, 
 from emulators.faults import not_json
 from emulators.models import plausible_models
 from local.api_gateway import Context, proxy_event
-from tests.conftest import KEY, Answer, Api
+from tests.api import KEY, Api, Response
 
 MODELS = sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)
 """Newest first, which is the order that nobody asked for."""
@@ -31,7 +31,7 @@ REGISTRY = Registry().with_resource(
 )
 
 
-def require_documented(answer: Answer, schema: str) -> None:
+def require_documented(answer: Response, schema: str) -> None:
     """Hold a body against its schema in the OpenAPI document."""
     Draft202012Validator({"$ref": f"urn:api#/components/schemas/{schema}"}, registry=REGISTRY).validate(answer.body)
 

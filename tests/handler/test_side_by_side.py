@@ -13,7 +13,7 @@ from emulators.bedrock import Emulator
 from emulators.faults import Parameters
 from emulators.models import plausible_models
 from emulators.server import Response, json_response
-from tests.conftest import Api
+from tests.api import Api
 
 
 def test_many_walks_at_once(api: Api, emulator: Emulator, lines: Callable[[], list[dict[str, Any]]]) -> None:

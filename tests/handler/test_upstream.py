@@ -18,7 +18,7 @@ from emulators.bedrock import Emulator, deny, error, fields, internal_error, thr
 from emulators.faults import Fault, body, cut, disconnect, drip, hang, not_json, unavailable
 from emulators.models import plausible_models
 from emulators.server import json_response
-from tests.conftest import NOWHERE, Api
+from tests.api import NOWHERE, Api
 
 ARNS = [m.arn for m in sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)]
 SUMMARY = plausible_models(1)[0].summary()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from emulators.bedrock import Emulator
 from emulators.models import plausible_models
-from tests.conftest import Answer, Api
+from tests.api import Api, Response
 
 sizes = st.integers(1, 30)
 filters = st.fixed_dictionaries(
@@ -85,7 +85,7 @@ def test_following_the_cursor_gives_what_one_paginator_gives(
     assert len(tokens) == len(set(tokens)), "nothing is fetched twice"
 
 
-def walk(api: Api, max_items: int) -> Iterator[Answer]:
+def walk(api: Api, max_items: int) -> Iterator[Response]:
     query: dict[str, object] = {"maxItems": max_items}
     while True:
         answer = api.get(query)

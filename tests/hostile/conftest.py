@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.conftest import Api
+from tests.api import Api
 from tests.hostile.contract import Attack
 
 # Not derandomized: each run looks elsewhere.

@@ -14,7 +14,7 @@ from custom_models.core import errors
 from custom_models.core.parameters import PARAMETERS
 from emulators.bedrock import Emulator
 from local.api_gateway import proxy_event
-from tests.conftest import Api
+from tests.api import Api
 from tests.hostile.contract import Attack
 
 Json: TypeAlias = Any

@@ -23,7 +23,7 @@ from custom_models.core.cursor import CursorSigner, Position
 from custom_models.core.query import Query
 from emulators.bedrock import Emulator, fields
 from local.api_gateway import proxy_event
-from tests.conftest import KEY, Api
+from tests.api import KEY, Api
 from tests.hostile.contract import Attack
 
 SALT = "custom-models.cursor"

@@ -7,7 +7,7 @@ import pytest
 from custom_models.adapters import bedrock
 from custom_models.dispatch import RESERVED_SECONDS
 from emulators.bedrock import Emulator
-from tests.conftest import Api
+from tests.api import Api
 from tools.faults import MODELS, REPORT, Case, attempt, cases
 
 pytestmark = pytest.mark.slow  # they wait for what does not come; tests/handler/test_upstream.py is the everyday part

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.api_gateway import Handler, proxy_event, serve
-from tests.conftest import Api
+from tests.api import Api
 from tests.hostile.contract import Attack
 
 EMPTY = "/v1/custom-models?nameContains=nothing-like-it"
@@ -152,9 +152,9 @@ def received(connection: socket.socket) -> Iterator[bytes]:
 
 
 @pytest.fixture(scope="module")
-def url(_handler: Handler) -> Iterator[str]:
+def url(shared_handler: Handler) -> Iterator[str]:
     """The function, served for all tests: starting and stopping takes longer than they do."""
-    with serve(_handler) as url:
+    with serve(shared_handler) as url:
         yield url
 
 

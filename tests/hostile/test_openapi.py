@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.api_gateway import serve
-from tests.conftest import Api
+from tests.api import Api
 from tests.hostile.contract import PROBLEMS
 
 if TYPE_CHECKING:

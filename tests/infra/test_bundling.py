@@ -23,7 +23,7 @@ from infra import bundling
 from infra.bundling import BundlingError, bundle, find_interpreter
 from infra.config import Config
 from infra.stack import CustomModelsStack
-from tests.conftest import KEY
+from tests.api import KEY
 
 pytestmark = pytest.mark.slow
 

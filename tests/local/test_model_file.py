@@ -12,7 +12,7 @@ import pytest
 from emulators.bedrock import Emulator
 from emulators.models import Model, plausible_models
 from local.model_file import ModelFileError, likely_account, read_models
-from tests.conftest import Api
+from tests.api import Api
 
 Read: TypeAlias = Callable[[object], list[Model]]
 

@@ -2,17 +2,15 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 
 from emulators.lambda_runtime import Function, runtime_client_in
 from infra.bundling import bundle
-from tests.conftest import KEY
-
-Start: TypeAlias = Callable[..., Function]
+from tests.api import KEY
+from tests.runtime.function import Start
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from emulators.models import Model, plausible_models
 from emulators.secrets_manager import SecretsManager
 from emulators.server import serve
 from local.api_gateway import proxy_event
-from tests.runtime.conftest import Start
+from tests.runtime.function import Start
 
 pytestmark = pytest.mark.slow
 

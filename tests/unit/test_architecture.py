@@ -86,3 +86,8 @@ def test_botocores_paging_terms_appear_only_in_the_bedrock_client() -> None:
     for path in modules(FUNCTION):
         found = any(term in path.read_text() for term in terms)
         assert found == (path == PACKAGE / "adapters" / "bedrock" / "client.py"), path
+
+
+def test_no_test_imports_from_a_conftest() -> None:
+    for path in modules(ROOT / "tests"):
+        assert not any("conftest" in name.split(".") for name in imports(path)), path

@@ -23,7 +23,7 @@ from emulators import secrets_manager
 from emulators.faults import Fault, body, disconnect, hang, respond_with, unavailable
 from emulators.secrets_manager import NAME, SecretsManager, deny, internal_error, throttle
 from emulators.server import Response, serve
-from tests.conftest import Api
+from tests.api import Api
 from tests.doubles import Clock
 
 T = TypeVar("T")

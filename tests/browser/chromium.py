@@ -1,0 +1,14 @@
+"""The installed Chromium, how it is started, and the name of the source of models that the pages show."""
+
+import shutil
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-quic", "--disable-sync"]
+"""Switch off the requests that a browser sends on its own."""
+
+SOURCE = "a Bedrock <of> the tests"
+
+
+def find_chromium() -> str | None:
+    """Return the path of Chromium or Google Chrome; None if neither is installed."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
