@@ -1,3 +1,5 @@
+"""The signing keys: one fixed key, or a secret that is cached, rotated and sometimes not readable."""
+
 import logging
 import time
 import traceback
@@ -27,7 +29,7 @@ from tests.api import Api
 from tests.doubles import Clock
 
 T = TypeVar("T")
-New = Callable[[], T]
+Factory = Callable[[], T]
 Warnings = Callable[[], list[str]]
 
 FINGERPRINT = "the filters of a listing"
@@ -35,14 +37,14 @@ POSITION = Position.start("a token")
 
 BOTH_VERSIONS = [secrets_manager.CURRENT, secrets_manager.PREVIOUS]
 
-OUT_OF_REACH = {
+UNREACHABLE = {
     "throttled": throttle,
     "429": respond_with(Response(429)),
     "failed": internal_error,
     "unavailable": unavailable,
     "disconnect": disconnect,
 }
-NOT_THE_PROTOCOL = {
+INVALID_RESPONSES = {
     f"{status}-{content.decode('ascii', 'replace')}": respond_with(Response(status, content))
     for status, bodies in [
         (200, [b"", b"{}", b"null", b"[]", b"<html>Please log in</html>", b"\xff\xfe"]),
@@ -56,10 +58,10 @@ UNUSABLE = {
     "denied": deny,
     "missing": respond_with(secrets_manager.error("ResourceNotFoundException")),
     "too-short": body(b'{"SecretString": "short"}'),
-    **NOT_THE_PROTOCOL,
+    **INVALID_RESPONSES,
 }
 
-out_of_reach = pytest.mark.parametrize("fault", OUT_OF_REACH.values(), ids=OUT_OF_REACH)
+unreachable = pytest.mark.parametrize("fault", UNREACHABLE.values(), ids=UNREACHABLE)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def _manager() -> Iterator[tuple[SecretsManager, str]]:
 
 @pytest.fixture
 def manager(_manager: tuple[SecretsManager, str], monkeypatch: pytest.MonkeyPatch) -> SecretsManager:
-    """A Secrets Manager with a secret that was never rotated, where this test's clients find it."""
+    """An emulator of Secrets Manager with a secret that was never rotated; the test's clients call it."""
     manager, url = _manager
     manager.reset()
     monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", url)
@@ -90,26 +92,26 @@ def keys(manager: SecretsManager, clock: Clock) -> SecretKeys:
 
 @pytest.fixture
 def warnings(caplog: pytest.LogCaptureFixture) -> Warnings:
-    """What was logged about the keys since the last look."""
+    """Return the warnings about the keys logged since the last call."""
 
     def warnings() -> list[str]:
         records = [record for record in caplog.records if record.name == "custom_models.adapters.signing_keys"]
         assert all(record.levelno == logging.WARNING for record in records)
-        texts = [record.getMessage() for record in records]
+        messages = [record.getMessage() for record in records]
         caplog.clear()
-        return texts
+        return messages
 
     return warnings
 
 
 @pytest.fixture
-def new_function(manager: SecretsManager, api: Api) -> New[Api]:
-    """Build the function as it is on AWS, in a container of its own."""
-    # What `api` is asked for is the log: this test's standard output, and no earlier test's.
+def new_function(manager: SecretsManager, api: Api) -> Factory[Api]:
+    """Build the function with its key in Secrets Manager, as in a new container on AWS."""
+    # `api` makes the function log to this test's standard output.
     return lambda: Api(build({"CURSOR_SECRET_ID": NAME}))
 
 
-def sixteen_at_once(call: New[T]) -> list[T]:
+def sixteen_at_once(call: Factory[T]) -> list[T]:
     barrier = Barrier(16)
 
     def run(_: int) -> T:
@@ -120,35 +122,39 @@ def sixteen_at_once(call: New[T]) -> list[T]:
         return list(pool.map(run, range(16)))
 
 
-def test_a_given_key_is_the_only_one_and_is_not_shown() -> None:
-    given = StaticKey("k" * 32)
-    assert list(given.current()) == ["k" * 32]
-    assert given.refresh(given.current()) is None  # type: ignore[func-returns-value]
-    assert "kk" not in f"{given!r} {given}"
+def test_a_static_key_is_the_only_key_and_is_not_shown() -> None:
+    keys = StaticKey("k" * 32)
+    assert list(keys.current()) == ["k" * 32]
+    assert keys.refresh(keys.current()) is None  # type: ignore[func-returns-value]
+    assert "kk" not in f"{keys!r} {keys}"
 
 
 class TestReading:
-    def test_one_never_rotated_has_one_key_read_when_needed(self, manager: SecretsManager, keys: SecretKeys) -> None:
+    def test_a_secret_that_was_never_rotated_has_one_key_and_is_read_when_needed(
+        self, manager: SecretsManager, keys: SecretKeys
+    ) -> None:
         assert manager.calls == []
         assert list(keys.current()) == [manager.key]
         assert manager.calls == BOTH_VERSIONS
 
-    def test_it_is_found_by_its_arn_too(self, manager: SecretsManager) -> None:
+    def test_a_secret_may_be_named_by_its_arn(self, manager: SecretsManager) -> None:
         assert list(SecretKeys(secrets_manager.ARN, boto3.Session()).current()) == [manager.key]
 
-    def test_a_rotated_one_has_two_keys_oldest_first(self, manager: SecretsManager, keys: SecretKeys) -> None:
+    def test_a_rotated_secret_has_two_keys_oldest_first(self, manager: SecretsManager, keys: SecretKeys) -> None:
         manager.rotate()
-        last_but_one, last = manager.rotate(), manager.rotate()
-        assert list(keys.current()) == [last_but_one, last]
+        previous, current = manager.rotate(), manager.rotate()
+        assert list(keys.current()) == [previous, current]
 
-    def test_a_rotation_in_the_middle_loses_no_current_key(self, manager: SecretsManager, keys: SecretKeys) -> None:
-        old = manager.rotate()
+    def test_a_rotation_between_the_two_calls_loses_no_key(self, manager: SecretsManager, keys: SecretKeys) -> None:
+        key = manager.rotate()
         manager.after_call = lambda: manager.rotate() if len(manager.calls) == 1 else None
-        assert old in keys.current()
+        assert key in keys.current()
 
 
 class TestCache:
-    def test_old_keys_are_read_again(self, manager: SecretsManager, keys: SecretKeys, clock: Clock) -> None:
+    def test_keys_are_read_again_after_the_cache_interval(
+        self, manager: SecretsManager, keys: SecretKeys, clock: Clock
+    ) -> None:
         first = keys.current()
         manager.rotate()
         clock.now += CACHE_SECONDS - 0.5
@@ -158,7 +164,9 @@ class TestCache:
         assert list(keys.current()) == [*first, manager.key]
         assert manager.reads == 2
 
-    def test_the_age_counts_from_the_last_read(self, manager: SecretsManager, keys: SecretKeys, clock: Clock) -> None:
+    def test_the_cache_interval_starts_at_the_last_read(
+        self, manager: SecretsManager, keys: SecretKeys, clock: Clock
+    ) -> None:
         known = keys.current()
         clock.now += CACHE_SECONDS - 1
         assert keys.refresh(known) is None
@@ -169,7 +177,7 @@ class TestCache:
         assert keys.current() == known
         assert manager.reads == 3
 
-    def test_a_connection_that_died_meanwhile_does_not_matter(
+    def test_a_connection_that_the_server_closed_between_two_reads_does_no_harm(
         self, manager: SecretsManager, keys: SecretKeys, clock: Clock, warnings: Warnings
     ) -> None:
         known = keys.current()
@@ -185,11 +193,11 @@ class TestCache:
         ("fault", "kind"),
         [
             pytest.param(fault, kind, id=name)
-            for kind, faults in [("upstream-unavailable", OUT_OF_REACH), ("internal", UNUSABLE)]
+            for kind, faults in [("upstream-unavailable", UNREACHABLE), ("internal", UNUSABLE)]
             for name, fault in faults.items()
         ],
     )
-    def test_known_keys_stay_in_use_with_one_warning_and_are_not_asked_for_at_every_request(
+    def test_known_keys_stay_in_use_with_one_warning_per_attempt_to_read_the_secret(
         self,
         manager: SecretsManager,
         keys: SecretKeys,
@@ -220,17 +228,20 @@ class TestCache:
         assert warnings() == []
 
 
-class TestRenewal:
-    def test_a_key_rotated_just_after_a_read_is_found_at_once(self, manager: SecretsManager, keys: SecretKeys) -> None:
+class TestRefresh:
+    def test_a_new_key_is_found_at_once(self, manager: SecretsManager, keys: SecretKeys) -> None:
         known = keys.current()
         new = manager.rotate()
-        for _ in range(2):  # The second time as another thread would, which tried the old keys too.
+        # The second time stands for another thread that tried the old keys too.
+        for _ in range(2):
             assert keys.refresh(known) == (*known, new)
         assert keys.current() == (*known, new)
         assert keys.refresh((*known, new)) is None
         assert manager.reads == 2
 
-    def test_once_in_an_interval_at_most(self, manager: SecretsManager, keys: SecretKeys, clock: Clock) -> None:
+    def test_the_secret_is_read_at_most_once_per_interval(
+        self, manager: SecretsManager, keys: SecretKeys, clock: Clock
+    ) -> None:
         known = keys.current()
         assert keys.refresh(known) is None
         assert manager.reads == 2
@@ -242,8 +253,10 @@ class TestRenewal:
         assert keys.refresh(known) == (*known, new)
         assert manager.reads == 3
 
-    @out_of_reach
-    def test_while_out_of_reach(self, manager: SecretsManager, keys: SecretKeys, clock: Clock, fault: Fault) -> None:
+    @unreachable
+    def test_an_unreachable_secret_is_read_again_after_the_interval(
+        self, manager: SecretsManager, keys: SecretKeys, clock: Clock, fault: Fault
+    ) -> None:
         known = keys.current()
         new = manager.rotate()
         manager.misbehave(fault)
@@ -259,22 +272,24 @@ class TestRenewal:
         assert keys.refresh((*known, new)) is None
 
 
-class TestOutOfReach:
-    @out_of_reach
-    def test_unavailable_until_it_is_back(self, manager: SecretsManager, keys: SecretKeys, fault: Fault) -> None:
+class TestUnreachable:
+    @unreachable
+    def test_it_is_unavailable_until_it_can_be_reached(
+        self, manager: SecretsManager, keys: SecretKeys, fault: Fault
+    ) -> None:
         for faults in [(fault,), (None, fault)]:
             manager.misbehave(*faults)
             with pytest.raises(UpstreamUnavailable, match="key that signs cursors"):
                 keys.current()
         assert list(keys.current()) == [manager.key]
 
-    def test_nothing_that_listens_is_unavailable_too(self) -> None:
-        # Without `manager` the endpoint is the one of conftest's, which refuses connections.
+    def test_a_refused_connection_is_unavailable(self) -> None:
+        # Without `manager`, the endpoint of all AWS services is a port that refuses connections.
         with pytest.raises(UpstreamUnavailable):
             SecretKeys(NAME, boto3.Session()).current()
 
     @pytest.mark.slow
-    def test_a_slow_call_and_one_that_hangs_end_in_time(self, manager: SecretsManager, keys: SecretKeys) -> None:
+    def test_a_slow_call_and_a_hanging_call_end_in_time(self, manager: SecretsManager, keys: SecretKeys) -> None:
         manager.latency = 0.9
         manager.misbehave(None, hang(60))
         start = time.monotonic()
@@ -284,46 +299,52 @@ class TestOutOfReach:
         assert manager.calls == BOTH_VERSIONS
 
 
-class TestNotAKey:
-    def refused(self, call: Callable[..., object], *arguments: object) -> str:
-        """Return why, for the operators; the caller is told nothing of it."""
+class TestUnusable:
+    """Failures that only the operators can fix are internal errors."""
+
+    def cause(self, call: Callable[..., object], *arguments: object) -> str:
+        """Return the cause of an internal error, which is for the log; the error itself must not contain it."""
         with pytest.raises(Internal) as caught:
             call(*arguments)
         assert str(caught.value) == Internal.advice
         assert caught.value.__cause__ is not None
         return str(caught.value.__cause__)
 
-    def test_denied(self, manager: SecretsManager, keys: SecretKeys) -> None:
+    def test_a_denied_secret_is_internal_and_known_keys_stay_in_use(
+        self, manager: SecretsManager, keys: SecretKeys
+    ) -> None:
         manager.misbehave(deny)
-        assert "AccessDeniedException" in self.refused(keys.current)
+        assert "AccessDeniedException" in self.cause(keys.current)
         known = keys.current()
         manager.misbehave(deny)
-        assert "AccessDeniedException" in self.refused(keys.refresh, known)
+        assert "AccessDeniedException" in self.cause(keys.refresh, known)
         assert keys.current() == known
 
-    def test_missing(self, manager: SecretsManager, keys: SecretKeys) -> None:
-        assert "no current version" in self.refused(SecretKeys("another", boto3.Session()).current)
+    def test_a_missing_secret_is_internal(self, manager: SecretsManager, keys: SecretKeys) -> None:
+        assert "no current version" in self.cause(SecretKeys("another", boto3.Session()).current)
         manager.delete()
-        assert "no current version" in self.refused(keys.current)
+        assert "no current version" in self.cause(keys.current)
 
     @pytest.mark.parametrize("value", ["", "k" * 31, b"k" * 32])
-    def test_too_short_or_binary(self, manager: SecretsManager, keys: SecretKeys, value: str | bytes) -> None:
+    def test_a_secret_that_is_too_short_or_binary_is_internal(
+        self, manager: SecretsManager, keys: SecretKeys, value: str | bytes
+    ) -> None:
         manager.put(value)
-        assert "at least 32 characters" in self.refused(keys.current)
+        assert "at least 32 characters" in self.cause(keys.current)
         manager.put("n" * 32)
         assert list(keys.current()) == ["n" * 32]
 
-    @pytest.mark.parametrize("fault", NOT_THE_PROTOCOL.values(), ids=NOT_THE_PROTOCOL)
-    def test_not_the_protocol(self, manager: SecretsManager, keys: SecretKeys, fault: Fault) -> None:
+    @pytest.mark.parametrize("fault", INVALID_RESPONSES.values(), ids=INVALID_RESPONSES)
+    def test_an_invalid_response_is_internal(self, manager: SecretsManager, keys: SecretKeys, fault: Fault) -> None:
         for faults in [(fault,), (None, fault)]:
             manager.misbehave(*faults)
-            assert self.refused(keys.current)
+            assert self.cause(keys.current)
         assert list(keys.current()) == [manager.key]
 
-    def test_no_credentials(self, keys: SecretKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_missing_credentials_are_internal(self, keys: SecretKeys, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-        assert "credentials" in self.refused(keys.current)
+        assert "credentials" in self.cause(keys.current)
 
 
 class TestSecrecy:
@@ -340,14 +361,14 @@ class TestSecrecy:
             body(b'{"SecretString": "%s", "CreatedDate": "%s"}' % (KEY.encode(), KEY.encode())),
             body(b'{"SecretString": "%s\xff"}' % KEY.encode()),
         ],
-        ids=["right", "denied", "failed", "too-short", "cut-off", "bad-date", "not-utf-8"],
+        ids=["no fault", "denied", "failed", "too-short", "cut-off", "bad-date", "not-utf-8"],
     )
-    def test_no_key_is_in_a_log_at_debug_or_in_an_exception(
+    def test_no_key_is_in_a_debug_log_or_in_an_exception(
         self,
         manager: SecretsManager,
         keys: SecretKeys,
         clock: Clock,
-        new_function: New[Api],
+        new_function: Factory[Api],
         caplog: pytest.LogCaptureFixture,
         capsys: pytest.CaptureFixture[str],
         fault: Fault | None,
@@ -355,27 +376,27 @@ class TestSecrecy:
         for logger in (None, "botocore", "urllib3"):
             caplog.set_level(logging.DEBUG, logger)
         SecretKeys(NAME, boto3.Session()).current()
-        assert manager.key in caplog.text, "botocore logs keys, unless the function sees to it"
+        assert manager.key in caplog.text, "without the function, botocore logs keys"
         function = new_function()
         caplog.clear()
         manager.put(self.KEY)
         known = keys.current()
         assert known[-1] == self.KEY
-        seen = [self.failure(CursorSigner(keys, 60).sign, POSITION, FINGERPRINT)]
+        texts = [self.failure(CursorSigner(keys, 60).sign, POSITION, FINGERPRINT)]
         manager.misbehave(always=fault)
         clock.now += CACHE_SECONDS
         failures = [self.failure(keys.refresh, known), self.failure(SecretKeys(NAME, boto3.Session()).current)]
         assert [failure != "" for failure in failures] == [fault is not None] * 2
-        seen += [*failures, self.failure(keys.current), f"{keys!r} {keys}", function.get({"maxItems": 10}).text]
+        texts += [*failures, self.failure(keys.current), f"{keys!r} {keys}", function.get({"maxItems": 10}).text]
         output = capsys.readouterr()
         assert "function_request_id" in output.out
         assert "Found credentials" in caplog.text
-        shown = "".join(seen) + output.out + output.err + caplog.text
+        shown = "".join(texts) + output.out + output.err + caplog.text
         assert self.KEY not in shown
         assert self.TOO_SHORT not in shown
 
     def failure(self, call: Callable[..., object], *arguments: object) -> str:
-        """Return what a failure shows; a success may return the key."""
+        """Return all text of an error that a call raises; empty if it succeeds, because its result may hold the key."""
         try:
             call(*arguments)
         except (Internal, UpstreamUnavailable) as error:
@@ -384,12 +405,12 @@ class TestSecrecy:
 
 
 class TestThreads:
-    def test_sixteen_that_ask_at_once_read_it_once(self, manager: SecretsManager, keys: SecretKeys) -> None:
+    def test_sixteen_threads_read_the_secret_once(self, manager: SecretsManager, keys: SecretKeys) -> None:
         manager.latency = 0.05
         assert sixteen_at_once(keys.current) == [(manager.key,)] * 16
         assert manager.calls == BOTH_VERSIONS
 
-    def test_sixteen_that_need_other_keys_read_them_once(self, manager: SecretsManager, keys: SecretKeys) -> None:
+    def test_sixteen_threads_refresh_the_keys_once(self, manager: SecretsManager, keys: SecretKeys) -> None:
         known = keys.current()
         new = manager.rotate()
         manager.latency = 0.05
@@ -398,49 +419,49 @@ class TestThreads:
 
 
 class TestCursors:
-    """Several containers, each with keys of its own."""
+    """Cursors of several containers, each with its own cache of the keys."""
 
     @pytest.fixture
-    def container(self, manager: SecretsManager, clock: Clock) -> New[CursorSigner]:
+    def new_container(self, manager: SecretsManager, clock: Clock) -> Factory[CursorSigner]:
         return lambda: CursorSigner(SecretKeys(NAME, boto3.Session(), clock), 60)
 
-    def test_one_outlives_only_one_rotation(
-        self, manager: SecretsManager, clock: Clock, container: New[CursorSigner]
+    def test_a_cursor_is_valid_after_one_rotation_but_not_after_two(
+        self, manager: SecretsManager, clock: Clock, new_container: Factory[CursorSigner]
     ) -> None:
-        long_lived = container()
+        long_lived = new_container()
         cursor = long_lived.sign(POSITION, FINGERPRINT)
         manager.rotate()
         clock.now += CACHE_SECONDS
-        for cursors in (long_lived, container()):
-            assert cursors.verify(cursor, FINGERPRINT) == POSITION
-            newer = cursors.sign(POSITION, FINGERPRINT)
+        for signer in (long_lived, new_container()):
+            assert signer.verify(cursor, FINGERPRINT) == POSITION
+            newer = signer.sign(POSITION, FINGERPRINT)
             assert CursorSigner(StaticKey(manager.key), 60).verify(newer, FINGERPRINT) == POSITION
         manager.rotate()
         clock.now += CACHE_SECONDS
-        for cursors in (long_lived, container()):
+        for signer in (long_lived, new_container()):
             with pytest.raises(InvalidCursor):
-                cursors.verify(cursor, FINGERPRINT)
+                signer.verify(cursor, FINGERPRINT)
 
-    def test_forgeries_cost_one_read_and_rubbish_none(
-        self, manager: SecretsManager, container: New[CursorSigner]
+    def test_forged_cursors_refresh_the_keys_once_and_malformed_ones_read_nothing(
+        self, manager: SecretsManager, new_container: Factory[CursorSigner]
     ) -> None:
-        cursors = container()
+        signer = new_container()
         with pytest.raises(InvalidCursor):
-            cursors.verify("rubbish", FINGERPRINT)
+            signer.verify("malformed", FINGERPRINT)
         assert manager.calls == []
         forgery = CursorSigner(StaticKey("another key, which is long enough"), 60).sign(POSITION, FINGERPRINT)
         for _ in range(3):
             with pytest.raises(InvalidCursor):
-                cursors.verify(forgery, FINGERPRINT)
+                signer.verify(forgery, FINGERPRINT)
         assert manager.reads == 2
 
-    def test_nobody_is_told_that_a_cursor_is_invalid_while_nobody_can_know(
-        self, manager: SecretsManager, clock: Clock, container: New[CursorSigner]
+    def test_a_cursor_is_not_reported_as_invalid_while_the_secret_cannot_be_read(
+        self, manager: SecretsManager, clock: Clock, new_container: Factory[CursorSigner]
     ) -> None:
-        stale = container()
+        stale = new_container()
         known = stale.sign(POSITION, FINGERPRINT)
         manager.rotate()
-        cursor = container().sign(POSITION, FINGERPRINT)
+        cursor = new_container().sign(POSITION, FINGERPRINT)
         manager.misbehave(always=unavailable)
         for _ in range(2):
             with pytest.raises(UpstreamUnavailable):
@@ -452,51 +473,55 @@ class TestCursors:
 
 
 class TestFunction:
-    """The function as it is built on AWS."""
+    """The function with its key in Secrets Manager."""
 
-    def test_a_cursor_alone_needs_the_secret_once(self, manager: SecretsManager, new_function: New[Api]) -> None:
+    def test_the_secret_is_read_once_and_only_for_a_listing_with_a_cursor(
+        self, manager: SecretsManager, new_function: Factory[Api]
+    ) -> None:
         function = new_function()
-        answer = function.get({"maxItems": 1000})
-        assert (answer.status, len(answer.arns), "nextCursor" in answer.body) == (200, 300, False)
+        response = function.get({"maxItems": 1000})
+        assert (response.status, len(response.arns), "nextCursor" in response.body) == (200, 300, False)
         assert manager.calls == []
         for _ in range(2):
             assert "nextCursor" in function.get({"maxItems": 10}).body
         assert manager.calls == BOTH_VERSIONS
 
-    def test_a_walk_goes_on_after_a_rotation_in_whatever_container(
-        self, manager: SecretsManager, new_function: New[Api], capsys: pytest.CaptureFixture[str]
+    def test_a_walk_continues_after_a_rotation_in_any_container(
+        self, manager: SecretsManager, new_function: Factory[Api], capsys: pytest.CaptureFixture[str]
     ) -> None:
-        everything = new_function().get({"maxItems": 1000}).arns
-        stale, old = new_function(), manager.key
-        first = stale.get({"maxItems": 100})
-        new = manager.rotate()
+        all_arns = new_function().get({"maxItems": 1000}).arns
+        old_container, old_key = new_function(), manager.key
+        first = old_container.get({"maxItems": 100})
+        new_key = manager.rotate()
         second = new_function().get({"maxItems": 100, "cursor": first.body["nextCursor"]})
-        third = stale.get({"maxItems": 100, "cursor": second.body["nextCursor"]})
-        assert first.arns + second.arns + third.arns == everything
+        third = old_container.get({"maxItems": 100, "cursor": second.body["nextCursor"]})
+        assert first.arns + second.arns + third.arns == all_arns
         assert "nextCursor" not in third.body
         assert manager.reads == 3
-        shown = capsys.readouterr()
-        for key in (old, new):
-            assert key not in shown.out + shown.err
+        output = capsys.readouterr()
+        for key in (old_key, new_key):
+            assert key not in output.out + output.err
 
-    def test_out_of_reach_is_503_and_worth_another_try(self, manager: SecretsManager, new_function: New[Api]) -> None:
+    def test_an_unreachable_secret_is_503_and_the_same_request_succeeds_later(
+        self, manager: SecretsManager, new_function: Factory[Api]
+    ) -> None:
         function = new_function()
         manager.misbehave(always=throttle)
-        answer = function.get({"maxItems": 10})
-        assert (answer.status, answer.kind) == (503, "upstream-unavailable")
-        assert int(answer.headers["Retry-After"]) > 0
+        response = function.get({"maxItems": 10})
+        assert (response.status, response.kind) == (503, "upstream-unavailable")
+        assert int(response.headers["Retry-After"]) > 0
         with pytest.raises(UpstreamUnavailable):
             function.invoke({"maxItems": 10})
         manager.misbehave()
         assert function.get({"maxItems": 10}).status == 200
 
-    def test_denied_is_a_fault_of_ours_whose_cause_is_in_the_log_alone(
-        self, manager: SecretsManager, new_function: New[Api], logged: Callable[[], dict[str, Any]]
+    def test_a_denied_secret_is_an_internal_error_whose_cause_is_only_in_the_log(
+        self, manager: SecretsManager, new_function: Factory[Api], logged: Callable[[], dict[str, Any]]
     ) -> None:
         manager.misbehave(always=deny)
-        answer = new_function().get({"maxItems": 10})
-        assert (answer.status, answer.kind) == (500, "internal")
-        assert "AccessDenied" not in answer.text
+        response = new_function().get({"maxItems": 10})
+        assert (response.status, response.kind) == (500, "internal")
+        assert "AccessDenied" not in response.text
         line = logged()
         assert line["level"] == "ERROR"
         assert "AccessDeniedException" in line["exception"]
