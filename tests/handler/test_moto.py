@@ -7,7 +7,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from custom_models.bootstrap import build
-from tests.conftest import KEY, Api, seal_off
+from tests.api import KEY, Api, isolate
 
 COUNT = 23
 
@@ -19,7 +19,7 @@ def moto() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     with pytest.MonkeyPatch.context() as monkeypatch:
-        seal_off(monkeypatch)
+        isolate(monkeypatch)
         bedrock = boto3.client("bedrock", endpoint_url=f"http://{host}:{port}")
         for number in range(COUNT):
             bedrock.create_model_customization_job(
