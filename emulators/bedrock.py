@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
 import botocore.loaders
@@ -54,13 +54,6 @@ def fields(**changed: object) -> Fault:
 
 class ValidationError(Exception):
     """The request is invalid; the text is Bedrock's message."""
-
-
-class _Listing(NamedTuple):
-    """The models of a listing in its order, and the position of each by its ARN."""
-
-    models: Sequence[Model]
-    positions: Mapping[str, int]
 
 
 class Emulator(Faults):
@@ -132,21 +125,28 @@ class Emulator(Faults):
             page["nextToken"] = _token(criteria, models[end], token if start == end else None)
         return page
 
-    def _find(self, criteria: Criteria) -> _Listing:
+    def _find(self, criteria: Criteria) -> tuple[Sequence[Model], Mapping[str, int]]:
+        """Return the models of a listing in its order, and the position of each by its ARN."""
         values = dict(criteria)
         filters = [(passes, values[name]) for name, passes in self._filters.items() if name in values]
         ordered = self._oldest_first if values.get("sortOrder") == "Ascending" else self._oldest_first[::-1]
         models = [model for model in ordered if all(passes(model, value) for passes, value in filters)]
-        return _Listing(models, {model.arn: position for position, model in enumerate(models)})
+        return models, {model.arn: position for position, model in enumerate(models)}
 
 
 def _instant(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ" if "." in text else "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
+def _integer(text: str) -> int:
+    if not re.fullmatch(r"-?[0-9]+", text):
+        raise ValueError(text)
+    return int(text)
+
+
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "boolean": {"true": True, "false": False}.__getitem__,
-    "integer": int,
+    "integer": _integer,
     "string": str,
     "timestamp": _instant,
 }

@@ -91,14 +91,7 @@ class Function:
     """A container: the bundle in its own process, with only the runtime client on its path."""
 
     def __init__(self, bundle: Path, runtime_client: Path, environment: Mapping[str, str], log: Path) -> None:
-        """Start the process.
-
-        Args:
-            bundle: the folder of the built function.
-            runtime_client: the folder that ``runtime_client_in`` filled.
-            environment: variables in addition to ``lambda_environment``.
-            log: the file for what the process writes.
-        """
+        """Start the process, which writes to ``log``; ``environment`` is added to ``lambda_environment``."""
         self._log = log
         self._invocations: queue.SimpleQueue[Response] = queue.SimpleQueue()
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()

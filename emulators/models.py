@@ -1,4 +1,4 @@
-"""Plausible custom models for the emulator."""
+"""Plausible custom models for the Bedrock emulator."""
 
 import random
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _NEWEST = datetime(2026, 10, 31, 18, 0, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One custom model as Bedrock knows it: a summary's fields, and the foundation model that it goes back to."""
+    """A custom model: the fields of its summary, and the foundation model that it is based on."""
 
     arn: str
     name: str
@@ -40,12 +40,12 @@ class Model:
 
     @property
     def account(self) -> str:
-        """The account that owns it; where that is not said, the one in its ARN."""
+        """The owner; if unknown, the account in the ARN."""
         return self.owner or self.arn.split(":")[4]
 
     def summary(self) -> dict[str, object]:
-        """Return it as ListCustomModels does; what is None is left out."""
-        members = {
+        """Return the summary in ListCustomModels, without the fields that are None."""
+        fields = {
             "modelArn": self.arn,
             "modelName": self.name,
             "creationTime": self.created.isoformat().replace("+00:00", "Z"),
@@ -55,11 +55,11 @@ class Model:
             "ownerAccountId": self.owner,
             "modelStatus": self.status,
         }
-        return {name: value for name, value in members.items() if value is not None}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 def plausible_models(count: int, seed: int = 0) -> Sequence[Model]:
-    """Return so many models, always the same ones for a seed; some share their creation time."""
+    """Return this many models, newest first. They depend on the seed only; some share their creation time."""
     rng = random.Random(seed)
     models: list[Model] = []
     created = _NEWEST
@@ -76,7 +76,7 @@ def _plausible(rng: random.Random, number: int, created: datetime, earlier: Sequ
     base_arn = foundation_arn
     kind = rng.choice(_TYPES)
     if earlier and rng.random() < 0.1:
-        # Customized further: its base is itself a custom model.
+        # Customized again: the base is a custom model.
         base = rng.choice(earlier)
         base_arn, foundation_arn = base.arn, base.foundation_arn
         foundation_id = foundation_arn.rpartition("/")[2]

@@ -99,16 +99,16 @@ class SecretsManager(Faults):
         versions = self._versions
         if secret_id not in (NAME, ARN) or stage not in versions:
             return error("ResourceNotFoundException", message="Secrets Manager can't find the specified secret.")
-        content: dict[str, object] = {
+        value = versions[stage]
+        secret = (
+            {"SecretString": value} if isinstance(value, str) else {"SecretBinary": base64.b64encode(value).decode()}
+        )
+        content = {
             "ARN": ARN,
             "CreatedDate": 1764000000.123,
             "Name": NAME,
             "VersionId": str(uuid.uuid4()),
             "VersionStages": [stage],
+            **secret,
         }
-        match versions[stage]:
-            case str(text):
-                content["SecretString"] = text
-            case bytes(binary):
-                content["SecretBinary"] = base64.b64encode(binary).decode()
         return replace(json_response(content, headers=_JSON), delay=self.latency)

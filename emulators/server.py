@@ -119,9 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
         body = b"" if self.command == "HEAD" else response.body
         size = response.chunk_size or len(body) or 1
-        chunks = [body[start : start + size] for start in range(0, len(body), size)] or [b""]
-        for chunk in (head + chunks[0], *chunks[1:]):
-            self.wfile.write(chunk)
+        for start in range(0, len(body) or 1, size):
+            chunk = body[start : start + size]
+            self.wfile.write(chunk if start else head + chunk)
             if self.server.stopping.wait(response.pace):
                 self.close_connection = True
                 return
@@ -134,10 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 def serve(respond: Respond, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve on 127.0.0.1 from a thread and yield the URL; on exit, end the responses that are still being sent.
 
-    Args:
-        respond: returns the response to a request.
-        port: 0 for a free one.
-        tls: serves HTTPS with the certificate of this context, which must be valid for localhost.
+    Port 0 is a free one. The certificate of ``tls`` must be valid for localhost.
 
     Raises:
         OSError: the port is in use.

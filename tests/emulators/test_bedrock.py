@@ -344,6 +344,8 @@ class TestWire:
         [
             "maxResults=ten",
             "maxResults=",
+            "maxResults=+5",
+            "maxResults=1_0",
             "isOwned=yes",
             "isOwned=True",
             "creationTimeAfter=5",

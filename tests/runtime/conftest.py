@@ -1,4 +1,4 @@
-"""The built bundle, and functions made of it."""
+"""The built bundle, and functions that run it."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from tests.runtime.function import Start
 
 @pytest.fixture(scope="session")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle, as it is deployed."""
+    """The bundle as it is deployed."""
     target = tmp_path_factory.mktemp("bundle")
     bundle(target)
     return target
@@ -23,7 +23,7 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def runtime_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the runtime client alone."""
+    """A folder with only the runtime client."""
     if sys.platform != "linux":
         pytest.skip("awslambdaric is for Linux only")
     return runtime_client_in(tmp_path_factory.mktemp("runtime-client"))
@@ -31,14 +31,14 @@ def runtime_client(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(bundled: Path, runtime_client: Path, tmp_path: Path) -> Iterator[Start]:
-    """Start functions, which end with the test; what they are given is their environment, None what they are not."""
+    """Start functions that end with the test. Keyword arguments are environment variables; None removes one."""
     started: list[Function] = []
 
     def start(bundle: Path = bundled, **environment: str | None) -> Function:
         aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
         variables = {**aws, "CURSOR_KEY": KEY, **environment}
-        given = {name: value for name, value in variables.items() if value is not None}
-        function = Function(bundle, runtime_client, given, tmp_path / f"{len(started)}.log")
+        present = {name: value for name, value in variables.items() if value is not None}
+        function = Function(bundle, runtime_client, present, tmp_path / f"{len(started)}.log")
         started.append(function)
         return function
 

@@ -1,4 +1,4 @@
-"""The built bundle, run by Lambda's own runtime client: what only it can show."""
+"""The built bundle, run by Lambda's own runtime client."""
 
 import json
 import shutil
@@ -26,7 +26,9 @@ pytestmark = pytest.mark.slow
 MODELS = sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)
 ARNS = [model.arn for model in MODELS]
 
-runs_the_bytecode = pytest.mark.skipif(sys.version_info[:2] != (3, 13), reason="this Python is not the runtime's")
+needs_python_of_the_runtime = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 13), reason="this Python is not the runtime's"
+)
 
 
 def get(target: str) -> dict[str, Any]:
@@ -39,28 +41,28 @@ def arns(body: Any) -> list[str]:
 
 @pytest.fixture
 def function(emulator: Emulator, start: Start) -> Function:
-    """A container that has just been started."""
+    """A container that was just started."""
     return start()
 
 
 class TestInvocation:
-    def test_over_http_cold_and_warm(self, function: Function) -> None:
+    def test_rest_api_events_cold_and_warm(self, function: Function) -> None:
         for _ in range(2):
             response = function.result(get("/v1/custom-models?maxItems=5"))
             assert response["statusCode"] == 200
             assert response["headers"]["Content-Type"] == "application/json"
             assert arns(json.loads(response["body"])) == ARNS[:5]
 
-    def test_directly_cold_and_warm(self, function: Function) -> None:
+    def test_direct_events_cold_and_warm(self, function: Function) -> None:
         first = function.result({"maxItems": 5})
         assert arns(first) == ARNS[:5]
         assert arns(function.result({"maxItems": 5, "cursor": first["nextCursor"]})) == ARNS[5:10]
 
-    def test_the_document(self, function: Function) -> None:
+    def test_the_openapi_document(self, function: Function) -> None:
         response = function.result(get("/v1/openapi.json"))
         assert json.loads(response["body"])["openapi"].startswith("3.1")
 
-    def test_the_log_is_json_lines(self, function: Function) -> None:
+    def test_the_log_is_in_json_lines(self, function: Function) -> None:
         function.result(get("/v1/custom-models?maxItems=5"))
         function.result(get("/v1/custom-models?maxItems=0"))
         report = function.invoke({})
@@ -70,17 +72,17 @@ class TestInvocation:
         assert requests[2]["function_request_id"] == report.request_id
         assert sum("_aws" in line for line in function.logged()) == 3
 
-    def test_what_a_direct_caller_is_told_is_logged_once_by_us(self, function: Function) -> None:
+    def test_the_error_of_a_direct_invocation_is_logged_once(self, function: Function) -> None:
         function.error({"maxItems": 0})
         ours = [json.loads(line) for line in function.lines() if line.startswith("{")]
         (lambdas,) = [line for line in function.lines() if line.startswith("[ERROR]")]
         assert [line["outcome"] for line in ours if line.get("message") == "request"] == ["invalid-query"]
         assert lambdas.startswith("[ERROR] InvalidQuery: maxItems must be a whole number from 1 to 1000.")
 
-    def test_a_line_of_the_packages_modules_is_written_once(
+    def test_a_warning_is_logged_once(
         self, emulator: Emulator, start: Start, secret: tuple[SecretsManager, str], copied: Path
     ) -> None:
-        # So that the secret is read at each request.
+        # Read the secret at every request.
         module = copied / "custom_models" / "adapters" / "signing_keys.py"
         module.write_text(module.read_text().replace("CACHE_SECONDS = 300", "CACHE_SECONDS = 0"))
         for bytecode in module.parent.glob("__pycache__/signing_keys.*"):
@@ -92,7 +94,9 @@ class TestInvocation:
         (line,) = [line for line in function.lines() if "The secret cannot be read" in line]
         assert json.loads(line)["level"] == "WARNING"
 
-    def test_a_thousand_of_the_longest_fit(self, emulator: Emulator, function: Function) -> None:
+    def test_a_thousand_models_of_maximum_size_fit_into_a_response(
+        self, emulator: Emulator, function: Function
+    ) -> None:
         emulator.load([longest(number) for number in range(1001)])
         direct = function.invoke({"maxItems": 1000})
         http = function.invoke(get("/v1/custom-models?maxItems=1000"))
@@ -104,7 +108,7 @@ class TestInvocation:
 
 
 def longest(number: int) -> Model:
-    """Return a model whose ARNs and names are as long as Bedrock's service model lets them be."""
+    """Return a model whose ARNs and names have the maximum length of Bedrock's service model."""
     arn = f"arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:custom-model/{number:0948}"
     assert len(arn) == 1011
     return Model(
@@ -121,7 +125,7 @@ def longest(number: int) -> Model:
 
 
 class TestErrors:
-    """What a state machine sees, to name in ``ErrorEquals``."""
+    """The errors that a state machine can name in ``ErrorEquals``."""
 
     @pytest.mark.parametrize(
         ("fault", "error", "sentence"),
@@ -130,18 +134,20 @@ class TestErrors:
             (internal_error, "UpstreamUnavailable", errors.UpstreamUnavailable.advice),
             (deny, "UpstreamDenied", errors.UpstreamDenied.advice),
             (unknown_operation, "UpstreamRejected", errors.UpstreamRejected.advice),
-            (not_json, "UpstreamInvalid", "Bedrock's response is not a list of models."),
+            (not_json, "UpstreamInvalid", "Bedrock's response is not a list of models: it is not a JSON object."),
         ],
         ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
     )
-    def test_of_bedrock(self, emulator: Emulator, function: Function, fault: Any, error: str, sentence: str) -> None:
+    def test_errors_of_bedrock(
+        self, emulator: Emulator, function: Function, fault: Any, error: str, sentence: str
+    ) -> None:
         emulator.misbehave(always=fault)
         reported = function.error({})
         assert (reported["errorType"], reported["errorMessage"]) == (error, sentence)
-        require_nothing_inner(reported, "botocore", "urllib3", "Exception", "Too many requests", "system encountered")
-        require_nothing_inner(reported, "is not authorized", "Unknown operation", "Please log in")
+        require_no_internals(reported, "botocore", "urllib3", "Exception", "Too many requests", "system encountered")
+        require_no_internals(reported, "is not authorized", "Unknown operation", "Please log in")
 
-    def test_of_the_parameters(self, function: Function) -> None:
+    def test_errors_of_the_parameters(self, function: Function) -> None:
         reported = function.error({"maxItems": "5", "isOwned": "yes"})
         assert (reported["errorType"], reported["errorMessage"]) == (
             "InvalidQuery",
@@ -149,41 +155,41 @@ class TestErrors:
         )
         assert function.error([])["errorType"] == "InvalidQuery"
 
-    def test_of_the_cursor(self, emulator: Emulator, function: Function) -> None:
+    def test_errors_of_the_cursor(self, emulator: Emulator, function: Function) -> None:
         cursor = function.result({"maxItems": 1})["nextCursor"]
-        refused = {
+        events = {
             errors.InvalidCursor: {"cursor": cursor[:-1]},
             errors.CursorMismatch: {"cursor": cursor, "isOwned": True},
             errors.ExpiredCursor: {"cursor": cursor},
         }
         emulator.load(plausible_models(3, seed=1))
-        for error, event in refused.items():
+        for error, event in events.items():
             reported = function.error(event)
             assert (reported["errorType"], reported["errorMessage"]) == (error.__name__, error.advice)
-            require_nothing_inner(reported, "itsdangerous", "BadSignature", "ValidationException")
+            require_no_internals(reported, "itsdangerous", "BadSignature", "ValidationException")
 
-    def test_a_fault_of_ours_is_internal_and_its_cause_is_in_the_log_alone(
+    def test_the_cause_of_an_internal_error_is_only_in_the_log(
         self, emulator: Emulator, secret: tuple[SecretsManager, str], start: Start
     ) -> None:
         secret[0].misbehave(always=secrets_manager.deny)
         function = start(**with_secret(secret))
         reported = function.error({"maxItems": 1})
         assert (reported["errorType"], reported["errorMessage"]) == ("Internal", errors.Internal.advice)
-        require_nothing_inner(reported, "AccessDenied", "secretsmanager", "botocore")
+        require_no_internals(reported, "AccessDenied", "secretsmanager", "botocore")
         (line,) = [json.loads(line) for line in function.lines() if "AccessDenied" in line]
         assert line["level"] == "ERROR"
         assert "GetSecretValue" in line["exception"]
 
 
-def require_nothing_inner(reported: dict[str, Any], *texts: str) -> None:
-    """Hold the whole report, its stack trace included, against what must not leave the function."""
+def require_no_internals(reported: dict[str, Any], *texts: str) -> None:
+    """Check that the report, including its stack trace, contains nothing that must not leave the function."""
     assert reported["stackTrace"]
     text = json.dumps(reported)
     assert not [inner for inner in (*texts, "direct cause", "During handling") if inner in text], text
 
 
-class TestTime:
-    def test_a_hanging_bedrock_is_answered_before_the_deadline(self, emulator: Emulator, function: Function) -> None:
+class TestDeadline:
+    def test_it_responds_in_time_when_bedrock_hangs(self, emulator: Emulator, function: Function) -> None:
         function.result({"maxItems": 1})
         emulator.misbehave(always=hang(20))
         for event, kind in ((get("/v1/custom-models"), "response"), ({}, "error")):
@@ -192,7 +198,9 @@ class TestTime:
             assert report.left > 1
         assert report.body["errorType"] == "UpstreamUnavailable"
 
-    def test_what_is_there_is_given_when_bedrock_hangs_later(self, emulator: Emulator, function: Function) -> None:
+    def test_it_returns_the_models_it_has_when_bedrock_hangs_later(
+        self, emulator: Emulator, function: Function
+    ) -> None:
         emulator.misbehave(None, always=hang(20))
         report = function.invoke({"maxItems": 20, "pageSize": 10}, seconds=15)
         assert report.left > 1
@@ -201,20 +209,20 @@ class TestTime:
 
 
 class TestStart:
-    def test_without_a_key_the_error_names_the_settings(self, emulator: Emulator, start: Start) -> None:
+    def test_the_error_for_a_missing_key_names_the_settings(self, emulator: Emulator, start: Start) -> None:
         error, code = start(CURSOR_KEY=None).init_error()
         assert error["errorType"] == "SettingsError"
         assert "CURSOR_SECRET_ID" in error["errorMessage"]
         assert "CURSOR_KEY" in error["errorMessage"]
         assert code == 1
 
-    def test_a_missing_package_is_noticed(self, emulator: Emulator, start: Start, copied: Path) -> None:
+    def test_a_missing_package_is_reported(self, emulator: Emulator, start: Start, copied: Path) -> None:
         shutil.rmtree(copied / "jmespath")
         error, _ = start(copied).init_error()
         assert error["errorType"] == "Runtime.ImportModuleError"
         assert "jmespath" in error["errorMessage"]
 
-    def test_the_bundle_may_be_read_only_and_is_left_alone(
+    def test_the_bundle_can_be_read_only_and_is_not_changed(
         self, emulator: Emulator, start: Start, copied: Path
     ) -> None:
         for path in (copied, *copied.rglob("*")):
@@ -225,8 +233,8 @@ class TestStart:
         function.result(get("/v1/openapi.json"))
         assert snapshot(copied) == before
 
-    @runs_the_bytecode
-    def test_the_bytecode_is_what_runs(self, emulator: Emulator, start: Start, copied: Path) -> None:
+    @needs_python_of_the_runtime
+    def test_it_runs_the_bytecode(self, emulator: Emulator, start: Start, copied: Path) -> None:
         for source in copied.rglob("*.py"):
             source.write_text("raise SystemExit('the source was compiled')\n")
         assert arns(start(copied).result({"maxItems": 1})) == ARNS[:1]
@@ -234,7 +242,7 @@ class TestStart:
 
 @pytest.fixture
 def copied(bundled: Path, tmp_path: Path) -> Iterator[Path]:
-    """A bundle of this test's own."""
+    """A copy of the bundle that the test can change."""
     copy = tmp_path / "task"
     shutil.copytree(bundled, copy)
     yield copy
@@ -249,7 +257,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
 
 @pytest.fixture
 def secret() -> Iterator[tuple[SecretsManager, str]]:
-    """A Secrets Manager, and its URL."""
+    """A Secrets Manager emulator, and its URL."""
     manager = SecretsManager()
     with serve(manager.respond) as url:
         yield manager, url
@@ -264,13 +272,13 @@ def with_secret(secret: tuple[SecretsManager, str]) -> dict[str, Any]:
 
 
 class TestKeys:
-    def test_a_listing_of_one_page_needs_no_key(
+    def test_a_listing_of_one_page_does_not_read_the_key(
         self, emulator: Emulator, start: Start, secret: tuple[SecretsManager, str]
     ) -> None:
         start(**with_secret(secret)).result({"maxItems": 300})
         assert secret[0].calls == []
 
-    def test_a_rotation_in_the_middle_of_a_walk_that_two_containers_serve(
+    def test_a_rotation_during_a_walk_that_two_containers_serve(
         self, emulator: Emulator, start: Start, secret: tuple[SecretsManager, str]
     ) -> None:
         older = start(**with_secret(secret))
@@ -281,12 +289,12 @@ class TestKeys:
             pages.append(function.result({"maxItems": 50, "cursor": pages[-1]["nextCursor"]}))
         assert [arn for page in pages for arn in arns(page)] == ARNS
         assert "nextCursor" not in pages[-1]
-        # Once by each of them, and once more by the older one for the signature that it did not know.
+        # Each container read it once, and the older one again because of the unknown signature.
         assert secret[0].reads == 3
-        # Of before the rotation: the previous version.
+        # Signed before the rotation, with the previous version.
         assert arns(newer.result({"maxItems": 50, "cursor": pages[0]["nextCursor"]})) == ARNS[50:100]
 
-    def test_a_forged_cursor_is_refused(
+    def test_a_forged_cursor_is_rejected(
         self, emulator: Emulator, start: Start, secret: tuple[SecretsManager, str]
     ) -> None:
         function = start(**with_secret(secret))

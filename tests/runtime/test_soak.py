@@ -1,4 +1,4 @@
-"""A little of ``python -m tools.soak``, in seconds."""
+"""A short run of ``python -m tools.soak``."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ pytestmark = [
 WALKS, SEED = 25, 1
 
 
-def test_walks_at_once_by_both_ways(bundled: Path) -> None:
+def test_concurrent_walks_over_http_and_in_containers(bundled: Path) -> None:
     with Upstream(SEED) as upstream:
         soak = Soak(SEED, upstream)
         for way in ways(bundled, WALKS):
