@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +26,10 @@ FUNCTION_TIMEOUT = 27.0
 """Seconds, as deployed: the 29 of API Gateway minus a cold start."""
 
 _ACCOUNT = "123456789012"
+_NULL_IDENTITY = (
+    *("cognitoIdentityPoolId", "cognitoIdentityId", "cognitoAuthenticationType", "cognitoAuthenticationProvider"),
+    "principalOrgId",
+)
 _MAX_REQUEST = 10_240
 """Bytes of the request line and the headers together."""
 
@@ -99,15 +103,11 @@ def _request_context(method: str, path: str, resource: str, user_agent: str | No
         "requestTimeEpoch": int(now.timestamp() * 1000),
         "requestId": request_id,
         "identity": {
-            "cognitoIdentityPoolId": None,
+            **dict.fromkeys(_NULL_IDENTITY),
             "accountId": _ACCOUNT,
-            "cognitoIdentityId": None,
             "caller": "AIDALOCAL",
             "sourceIp": source_ip,
-            "principalOrgId": None,
             "accessKey": "AKIALOCAL",
-            "cognitoAuthenticationType": None,
-            "cognitoAuthenticationProvider": None,
             "userArn": f"arn:aws:iam::{_ACCOUNT}:user/local",
             "userAgent": user_agent,
             "user": "AIDALOCAL",
@@ -271,26 +271,19 @@ class _RequestHandler(BaseHTTPRequestHandler):
         """Do nothing: the function logs each request."""
 
 
-def create_server(handler: Handler, port: int, pages: Mapping[str, Response] | None = None) -> ThreadingHTTPServer:
-    """Return a server that listens on 127.0.0.1. Port 0 selects a free port.
+@contextmanager
+def serve(handler: Handler, port: int = 0, pages: Mapping[str, Response] | None = None) -> Iterator[str]:
+    """Serve a handler on 127.0.0.1 from a thread, and yield the URL of the API.
 
-    It accepts only 127.0.0.1 and localhost as host names. ``pages`` are responses by path, which it
-    returns without calling the handler; AWS has no such pages.
+    Args:
+        handler: the Lambda handler; it is called concurrently.
+        port: 0 selects a free port.
+        pages: responses by path, which are returned without calling the handler. AWS has no such pages.
 
     Raises:
         OSError: the port is in use.
     """
-    return _Server(handler, port, pages or {})
-
-
-def serve(handler: Handler, port: int = 0, pages: Mapping[str, Response] | None = None) -> AbstractContextManager[str]:
-    """Serve a handler from a thread, and yield the URL of the API. See ``create_server``."""
-    return serving(create_server(handler, port, pages))
-
-
-@contextmanager
-def serving(server: ThreadingHTTPServer) -> Iterator[str]:
-    """Run a server on 127.0.0.1 in a thread, yield its URL, and close it at the end."""
+    server = _Server(handler, port, pages or {})
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

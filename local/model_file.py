@@ -1,207 +1,135 @@
-"""One's own custom models for the emulator, out of a file that a listing was saved in.
+"""Custom models for the emulator, from a file.
 
-The file holds what ``aws bedrock list-custom-models`` prints, an answer of this API, or a bare JSON
-array of model summaries. It is taken whole and as it is, or refused: a listing that is served must
-be the one that was saved.
+The file holds the output of ``aws bedrock list-custom-models``, a response of this API, or a JSON
+array of model summaries. All of it is served as it is, or the file is refused.
 """
 
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from custom_models.adapters.bedrock.response import model_summary
+from custom_models.core.models import ModelSummary
+from custom_models.core.parameters import FILTERS
 from emulators.models import ACCOUNT, Model
+from local import SetupError
 
-_MODELS = "modelSummaries"
 _NEXT = ("nextToken", "NextToken", "nextCursor")
-"""Bedrock's, that of the AWS CLI's own --max-items, and this API's."""
+"""The fields for the next page: Bedrock's, the one of the AWS CLI's ``--max-items``, and this API's."""
 
-_ARN = r"(arn:aws(?:-[a-z]+)*:bedrock:[a-z0-9-]{1,20}):"
-_CUSTOM_MODEL = re.compile(_ARN + r"[0-9]{12}:custom-model/([!-~]+)/[!-~]+")
-_FOUNDATION_MODEL = re.compile(_ARN + r":foundation-model/[!-~]+")
-_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
-)
-_MAX_ARN = 1011
-_MAX_TEXT = 2048
-"""The function takes no longer member for one of Bedrock's."""
+_ARN = next(str(filter_.type.schema()["pattern"]) for filter_ in FILTERS if filter_.name == "baseModelArnEquals")
+_FORMATS = {
+    "modelArn": (rf"(?=.*:custom-model/){_ARN}", "the ARN of a custom model"),
+    "baseModelArn": (_ARN, "the ARN of a custom or a foundation model"),
+    "creationTime": (
+        r".+T[^.]+([.].{1,6})?(Z|[+-]..:..)",
+        "a date-time with an offset and at most six fraction digits",
+    ),
+    "ownerAccountId": ("[0-9]{12}", "an account ID of 12 digits"),
+}
+"""What the emulator and its filters need, in addition to the checks of the function."""
 
 
-class ModelFileError(Exception):
-    """The file cannot be served as a listing; the text says why, and where in it."""
+class ModelFileError(SetupError):
+    """The file cannot be served. The text says why, and where in the file."""
 
 
 def read_models(path: Path) -> Sequence[Model]:
-    """Return the models of a file, each with the foundation model that it goes back to.
-
-    That is its base, or that of a base which is in the same file too; of another custom model it is
-    the one that the base's ARN names, and where that names none (imported models) the base itself.
+    """Return the models in a file.
 
     Raises:
-        ModelFileError: the file cannot be read, or is not a whole and sound listing.
+        ModelFileError: the file cannot be read, or is not a complete and valid listing.
     """
     try:
-        content = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_object)
-        where, summaries = _summaries(content)
-        members = [_members(f"{where}[{place}]", summary) for place, summary in enumerate(summaries)]
-        _require_each_once(where, members)
-        foundations = _foundations(where, {given["modelArn"]: given["baseModelArn"] for given in members})
+        content = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_unique)
+        array, summaries = _summaries(content)
+        models: dict[str, ModelSummary] = {}
+        for index, summary in enumerate(summaries):
+            try:
+                model = _checked(summary)
+            except ValueError as error:
+                raise ValueError(f"{array}[{index}]{error}") from None
+            if (arn := model["modelArn"]) in models:
+                first = list(models).index(arn)
+                raise ValueError(f"{array}[{index}].modelArn is the same as that of {array}[{first}]: {arn}")
+            models[arn] = model
+        foundations = _foundations(array, {arn: model["baseModelArn"] for arn, model in models.items()})
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError as error:
-        raise ModelFileError(f"{path} is not UTF-8 text (its byte {error.start} is not).") from None
     except json.JSONDecodeError as error:
         raise ModelFileError(f"{path} is not JSON: {error}.") from None
-    except RecursionError:
-        raise ModelFileError(f"{path} is not a listing: it is nested too deep.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # text that is not UTF-8, or JSON that is nested too deeply, too
         raise ModelFileError(f"{path}: {error}.") from None
-    return [_model(given, foundations[given["modelArn"]]) for given in members]
+    return [_model(model, foundations[arn]) for arn, model in models.items()]
 
 
 def likely_account(models: Sequence[Model]) -> str:
-    """Return the account that owns most of the models, the first of them where several do."""
+    """Return the account that owns most of the models; if several do, the first of them."""
     owners = Counter(model.account for model in models)
     return owners.most_common(1)[0][0] if owners else ACCOUNT
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        (name, _), *_ = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"an object has {_shown(name)} twice")
-    return members
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. Its names must be unique: the json module would keep only the last value."""
+    if repeated := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+        raise ValueError(f"an object has the field {json.dumps(repeated[0])} more than once")
+    return dict(pairs)
 
 
-def _summaries(content: object) -> tuple[str, list[object]]:
-    """Return the path of the list of models in the file, as jq writes it, and the list."""
+def _summaries(content: Any) -> tuple[str, list[Any]]:
+    """Return the path of the array of models, in the notation of jq, and the array."""
     if isinstance(content, list):
         return ".", content
-    models = content.get(_MODELS) if isinstance(content, dict) else None
-    if not isinstance(content, dict) or not isinstance(models, list):
-        raise ValueError(f"this is no listing: it must be an object with an array {_MODELS}, or an array of models")
+    if not isinstance(content, dict) or not isinstance(content.get("modelSummaries"), list):
+        raise ValueError("this is not a listing: it must be an object with an array modelSummaries, or an array")
     for name, value in content.items():
         if name in _NEXT and value is not None:
-            raise ValueError(
-                f"this is one page of a listing and not all of it, for it has {name}: list all of it, "
-                f"or take {name} out to serve this page as if it were all"
-            )
-        if name not in (_MODELS, *_NEXT, "ResponseMetadata"):
-            raise ValueError(f".{_shown(name)} is not a member of a listing")
-    return f".{_MODELS}", models
+            raise ValueError(f"this is one page of a longer listing, because it has {name}: save all pages")
+        if name not in ("modelSummaries", "ResponseMetadata", *_NEXT):
+            raise ValueError(f".{json.dumps(name)} is not a field of a listing")
+    return ".modelSummaries", content["modelSummaries"]
 
 
-def _members(place: str, summary: object) -> Mapping[str, str]:
-    if not isinstance(summary, dict):
-        raise ValueError(f"{place} must be an object, a model's summary, not {_shown(summary)}")
+def _checked(summary: Any) -> ModelSummary:
+    """Return a valid summary. The text of a ValueError continues its path."""
+    model = model_summary(summary)
     for name, value in summary.items():
-        if name not in _RULES:
-            raise ValueError(f"{place}.{_shown(name)} is not a member of a model's summary")
-        holds, what = _RULES[name]
-        if not isinstance(value, str) or not holds(value):
-            raise ValueError(f"{place}.{name} must be {what}, not {_shown(value)}")
-    missing = [name for name in _REQUIRED if name not in summary]
-    if missing:
-        raise ValueError(f"{place}.{missing[0]} is missing")
-    return summary
+        if name not in model:
+            raise ValueError(f".{json.dumps(name)} is null, or not a field of a model summary")
+        pattern, what = _FORMATS.get(name, (".+", "text, and not empty"))
+        if not re.fullmatch(pattern, str(value)):
+            raise ValueError(f".{name} must be {what}, not {json.dumps(value):.80}")
+    return model
 
 
-def _is_text(value: str) -> bool:
-    return value.isprintable() and 0 < len(value) <= _MAX_TEXT
-
-
-def _is_custom_model(value: str) -> bool:
-    return len(value) <= _MAX_ARN and _CUSTOM_MODEL.fullmatch(value) is not None
-
-
-def _is_model(value: str) -> bool:
-    return _is_custom_model(value) or (len(value) <= _MAX_ARN and _FOUNDATION_MODEL.fullmatch(value) is not None)
-
-
-def _is_time(value: str) -> bool:
-    if not _TIME.fullmatch(value):
-        return False
+def _foundations(array: str, bases: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the foundation models by the ARN of the model: the bases of their bases, as far as ``bases`` has them."""
+    foundations: dict[str, str] = {}
     try:
-        _instant(value)
-    except (ValueError, OverflowError):  # 30 February; or past the year 9999 in UTC
-        return False
-    return True
+        for arn in TopologicalSorter({arn: [base] for arn, base in bases.items()}).static_order():
+            named = re.fullmatch("(.*):[0-9]{12}:custom-model/(?!imported)(.*)/.*", arn)
+            own = f"{named[1]}::foundation-model/{named[2]}" if named else arn
+            foundations[arn] = foundations[bases[arn]] if arn in bases else own
+    except CycleError as error:
+        index = min(map(list(bases).index, error.args[1]))
+        raise ValueError(f"{array}[{index}].baseModelArn leads back to the model itself") from None
+    return foundations
 
 
-def _is_account(value: str) -> bool:
-    return re.fullmatch("[0-9]{12}", value) is not None
-
-
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-_TEXT = (_is_text, "a text that can be shown, not empty")
-_RULES: Mapping[str, tuple[Callable[[str], bool], str]] = {
-    "modelArn": (_is_custom_model, "the ARN of a custom model"),
-    "modelName": _TEXT,
-    "creationTime": (
-        _is_time,
-        "an ISO 8601 time with an offset and at most six fraction digits, such as 2026-01-31T12:00:00Z",
-    ),
-    "baseModelArn": (_is_model, "the ARN of a custom or a foundation model"),
-    "baseModelName": _TEXT,
-    "customizationType": _TEXT,
-    "ownerAccountId": (_is_account, "an account's 12 digits"),
-    "modelStatus": _TEXT,
-}
-_REQUIRED = ("modelArn", "modelName", "creationTime", "baseModelArn", "baseModelName")
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
-
-
-def _require_each_once(where: str, members: Sequence[Mapping[str, str]]) -> None:
-    seen: dict[str, int] = {}
-    for place, given in enumerate(members):
-        first = seen.setdefault(given["modelArn"], place)
-        if first != place:
-            raise ValueError(f"{where}[{place}].modelArn is that of {where}[{first}] too: {given['modelArn']}")
-
-
-def _foundations(where: str, bases: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the foundation model of each model by its ARN; ``bases`` has their bases, in the file's order."""
-    found: dict[str, str] = {}
-    for arn in bases:
-        # A dict, for its order and its speed: a chain may be as long as the file.
-        chain: dict[str, None] = {}
-        end = arn
-        while end in bases and end not in found:
-            if end in chain:
-                place = list(bases).index(end)
-                raise ValueError(f"{where}[{place}].baseModelArn leads back to the model itself")
-            chain[end] = None
-            end = bases[end]
-        found.update(dict.fromkeys(chain, found[end] if end in found else _named_foundation(end)))
-    return found
-
-
-def _named_foundation(base: str) -> str:
-    match = _CUSTOM_MODEL.fullmatch(base)
-    if match is None or match[2].startswith("imported"):
-        return base
-    return f"{match[1]}::foundation-model/{match[2]}"
-
-
-def _model(given: Mapping[str, str], foundation: str) -> Model:
+def _model(model: ModelSummary, foundation_arn: str) -> Model:
     return Model(
-        arn=given["modelArn"],
-        name=given["modelName"],
-        created=_instant(given["creationTime"]),
-        base_arn=given["baseModelArn"],
-        base_name=given["baseModelName"],
-        foundation_arn=foundation,
-        customization_type=given.get("customizationType"),
-        owner=given.get("ownerAccountId"),
-        status=given.get("modelStatus"),
+        arn=model["modelArn"],
+        name=model["modelName"],
+        created=datetime.fromisoformat(model["creationTime"]),
+        base_arn=model["baseModelArn"],
+        base_name=model["baseModelName"],
+        foundation_arn=foundation_arn,
+        customization_type=model.get("customizationType"),
+        owner=model.get("ownerAccountId"),
+        status=model.get("modelStatus"),
     )

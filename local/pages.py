@@ -1,6 +1,6 @@
-"""The pages for people that ``make run`` serves beside the API: the explorer at ``/``, its reference at ``/docs``.
+"""The web pages of ``make run``: the explorer at ``/``, and the API reference at ``/docs``.
 
-They are files of ``local/explorer``, and Swagger UI as Powertools ships it.
+They are the files in ``local/explorer``, and Swagger UI from the package of Powertools.
 """
 
 import html
@@ -20,11 +20,11 @@ _POLICY = (
 )
 _OWN = _POLICY.format("", "")
 _SWAGGER_UI = _POLICY.format(" 'unsafe-inline'", " data:")
-"""What a page may load (CSP, https://www.w3.org/TR/CSP3/): of this server alone, whatever a model is named."""
+"""A page loads only from this server, whatever the name of a model holds (https://www.w3.org/TR/CSP3/)."""
 
 
 def pages(source: str) -> Mapping[str, Response]:
-    """Return the pages by their paths; ``source`` says where the models come from."""
+    """Return the pages by path. ``source`` describes where the models come from."""
     swagger_ui = files("aws_lambda_powertools") / "event_handler" / "openapi" / "swagger_ui"
     index = Template((_FOLDER / "index.html").read_text("utf-8")).substitute(source=html.escape(source))
     return {

@@ -1,4 +1,4 @@
-"""The stand-in for API Gateway: the events that it makes, and what it makes of a handler's answer."""
+"""The stand-in for API Gateway: the events it creates, and the responses it returns."""
 
 import json
 import socket
@@ -16,20 +16,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local.api_gateway import FUNCTION_TIMEOUT, Context, Handler, create_server, proxy_event, serve
+from local.api_gateway import FUNCTION_TIMEOUT, Context, Handler, proxy_event, serve
 
 
 class TestEvent:
-    def test_it_is_whole(self) -> None:
+    def test_it_has_every_field_of_a_proxy_event(self) -> None:
         headers = [("Host", "localhost"), ("User-Agent", "curl/8"), ("X-Twice", "1"), ("X-Twice", "2")]
         event = proxy_event("GET", "/v1/custom-models?isOwned=true", headers, source_ip="127.0.0.7")
         context = event["requestContext"]
         request_id, at, epoch = context.pop("requestId"), context.pop("requestTime"), context.pop("requestTimeEpoch")
         assert context.pop("extendedRequestId")
         assert request_id != proxy_event("GET", "/", [])["requestContext"]["requestId"]
-        said = datetime.strptime(at, "%d/%b/%Y:%H:%M:%S %z")
-        assert said == datetime.fromtimestamp(epoch / 1000, UTC).replace(microsecond=0)
-        assert abs((datetime.now(UTC) - said).total_seconds()) < 60
+        time_of_request = datetime.strptime(at, "%d/%b/%Y:%H:%M:%S %z")
+        assert time_of_request == datetime.fromtimestamp(epoch / 1000, UTC).replace(microsecond=0)
+        assert abs((datetime.now(UTC) - time_of_request).total_seconds()) < 60
         assert event == {
             "resource": "/{proxy+}",
             "path": "/v1/custom-models",
@@ -70,7 +70,7 @@ class TestEvent:
             "isBase64Encoded": False,
         }
 
-    def test_what_is_empty_is_null(self) -> None:
+    def test_empty_fields_are_null(self) -> None:
         event = proxy_event("GET", "/?", [])
         for name in (
             "headers",
@@ -85,7 +85,7 @@ class TestEvent:
         assert event["requestContext"]["identity"]["userAgent"] is None
 
     @pytest.mark.parametrize("target", ["/", "/?a=1", "//", "http://127.0.0.1:8000"])
-    def test_the_root_is_a_resource_of_its_own(self, target: str) -> None:
+    def test_the_root_is_a_separate_resource(self, target: str) -> None:
         event = proxy_event("GET", target, [])
         assert (event["resource"], event["requestContext"]["resourcePath"]) == ("/", "/")
         assert event["pathParameters"] is None
@@ -95,13 +95,13 @@ class TestEvent:
         [
             ("/v1/custom-models?a=/x", "/v1/custom-models"),
             ("/v1//custom-models", "/v1//custom-models"),
-            # As recorded from AWS, which decodes the query only.
+            # Recorded from AWS, which decodes only the query.
             ("/a%2Fb%2B/c+d/%C3%A9", "/a%2Fb%2B/c+d/%C3%A9"),
             ("http://localhost:8000/v1/custom-models?a=b", "/v1/custom-models"),
             ("http://[", "/"),
         ],
     )
-    def test_the_path_is_as_it_came(self, target: str, path: str) -> None:
+    def test_the_path_is_not_decoded(self, target: str, path: str) -> None:
         event = proxy_event("GET", target, [])
         assert event["path"] == path
         assert event["requestContext"]["path"] == f"/local{path}"
@@ -128,7 +128,7 @@ class TestEvent:
 
     @given(st.lists(st.tuples(st.text(), st.text()), min_size=1))
     @example([("a", "1"), ("b", "2"), ("a", "")])
-    def test_any_parameters_come_through_in_order(self, pairs: list[tuple[str, str]]) -> None:
+    def test_parameters_keep_their_values_and_order(self, pairs: list[tuple[str, str]]) -> None:
         event = proxy_event("GET", f"/?{urlencode(pairs)}", [])
         multi = event["multiValueQueryStringParameters"]
         assert multi == {name: [value for other, value in pairs if other == name] for name, _ in pairs}
@@ -137,7 +137,7 @@ class TestEvent:
     @pytest.mark.parametrize(
         ("body", "text", "is_base64"), [("é{}".encode(), "é{}", False), (b"\xff\x00", "/wA=", True), (b"", None, False)]
     )
-    def test_a_body_is_text_or_base64(self, body: bytes, text: str | None, is_base64: bool) -> None:
+    def test_the_body_is_text_or_base64(self, body: bytes, text: str | None, is_base64: bool) -> None:
         event = proxy_event("POST", "/", [], body)
         assert (event["body"], event["isBase64Encoded"]) == (text, is_base64)
 
@@ -146,7 +146,7 @@ class TestEvent:
 
 
 class TestContext:
-    def test_its_time_runs_out(self) -> None:
+    def test_its_remaining_time_decreases_to_zero(self) -> None:
         now = time.monotonic()
         assert 0 < Context(timeout=60, started=now - 20).get_remaining_time_in_millis() <= 40_000
         assert Context(timeout=60, started=now - 61).get_remaining_time_in_millis() == 0
@@ -155,7 +155,7 @@ class TestContext:
         time.sleep(0.01)
         assert before - 10 >= context.get_remaining_time_in_millis() > 0
 
-    def test_each_request_has_its_own(self, gateway: "Gateway") -> None:
+    def test_each_request_has_a_new_context(self, gateway: "Gateway") -> None:
         seen: list[Context] = []
 
         def note(_: Any, context: Context) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def echo(event: Any, _: Context) -> dict[str, Any]:
 
 
 class Gateway:
-    """The stand-in at work, for whatever handler a test sets, with one connection to it."""
+    """A running stand-in, whose handler a test can replace, and one connection to it."""
 
     def __init__(self) -> None:
         self.handler: Handler = echo
@@ -195,10 +195,10 @@ class Gateway:
     def request(
         self, method: str, target: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[HTTPResponse, bytes]:
-        return answer(self.connection, method, target, body, headers)
+        return exchange(self.connection, method, target, body, headers)
 
     def require_alive(self, kept: object) -> None:
-        """Check that the connection is still the same, and that its next answer is where it should be."""
+        """Check that the connection is still open and in step: the next response is the one to the next request."""
         self.handler = lambda *_: {"statusCode": 200, "body": "next"}
         response, content = self.request("GET", "/")
         assert (response.status, content) == (200, b"next")
@@ -209,7 +209,7 @@ def connect(url: str) -> HTTPConnection:
     return HTTPConnection(urlsplit(url).netloc, timeout=10)
 
 
-def answer(
+def exchange(
     connection: HTTPConnection,
     method: str,
     target: str,
@@ -257,17 +257,17 @@ class TestRequest:
         assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.1"
 
     @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW", "get"])
-    def test_it_may_have_any_method(self, gateway: Gateway, method: str) -> None:
+    def test_every_method_reaches_the_handler(self, gateway: Gateway, method: str) -> None:
         event = json.loads(gateway.request(method, "/")[1])
         assert event["httpMethod"] == event["requestContext"]["httpMethod"] == method
 
-    def test_two_on_one_connection(self, gateway: Gateway) -> None:
+    def test_a_connection_serves_several_requests(self, gateway: Gateway) -> None:
         gateway.request("POST", "/", b"a body, which is read to its end")
         kept = gateway.connection.sock
         assert kept is not None
         gateway.require_alive(kept)
 
-    def test_two_side_by_side(self, gateway: Gateway) -> None:
+    def test_requests_are_served_concurrently(self, gateway: Gateway) -> None:
         both = threading.Barrier(2, timeout=10)
 
         def meet(*_: object) -> dict[str, Any]:
@@ -277,7 +277,7 @@ class TestRequest:
         def get() -> int:
             connection = connect(gateway.url)
             try:
-                return answer(connection, "GET", "/")[0].status
+                return exchange(connection, "GET", "/")[0].status
             finally:
                 connection.close()
 
@@ -286,7 +286,9 @@ class TestRequest:
             assert [waiting.result() for waiting in (pool.submit(get), pool.submit(get))] == [200, 200]
 
     @pytest.mark.parametrize(("target", "header"), [("/?{}", "x"), ("/", "{}")])
-    def test_one_that_is_too_long_is_refused(self, gateway: Gateway, target: str, header: str) -> None:
+    def test_a_request_line_or_header_that_is_too_long_is_rejected(
+        self, gateway: Gateway, target: str, header: str
+    ) -> None:
         def send(size: int) -> tuple[HTTPResponse, bytes]:
             padding = "x" * (size - len(f"GET {target} HTTP/1.1\r\nX: {header}\r\n".replace("{}", "")))
             connection = gateway.connection
@@ -300,7 +302,7 @@ class TestRequest:
         require_problem(*send(10_241), "request-too-large", 413)
         assert send(10_240)[0].status == 200
 
-    def test_a_body_without_a_known_end_ends_the_connection(self, gateway: Gateway) -> None:
+    def test_a_body_of_unknown_length_closes_the_connection(self, gateway: Gateway) -> None:
         for headers in ({"Transfer-Encoding": "chunked"}, {"Content-Length": "-1"}, {"Content-Length": "9" * 20}):
             response, content = gateway.request("POST", "/", b"5\r\nGET /\r\n0\r\n\r\n", headers)
             assert json.loads(content)["httpMethod"] == "POST"
@@ -308,7 +310,7 @@ class TestRequest:
 
 
 class TestResponse:
-    def test_it_is_the_handlers(self, gateway: Gateway) -> None:
+    def test_it_has_the_status_headers_and_body_of_the_handler(self, gateway: Gateway) -> None:
         gateway.handler = lambda *_: {
             "statusCode": 418,
             "headers": {"X-One": "1", "X-Empty": ""},
@@ -321,14 +323,14 @@ class TestResponse:
         assert response.headers.get_all("X-Two") == ["a", "b é"]
         assert response.headers.get_all("Content-Length") == [str(len(content))]
 
-    def test_it_may_be_base64(self, gateway: Gateway) -> None:
+    def test_a_base64_body_is_decoded(self, gateway: Gateway) -> None:
         gateway.handler = lambda *_: {"statusCode": 200, "body": "/wA=", "isBase64Encoded": True}
         assert gateway.request("GET", "/")[1] == b"\xff\x00"
 
     @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("HEAD", 404), ("GET", 304), ("GET", 204)])
-    def test_some_have_no_body(self, gateway: Gateway, method: str, status: int) -> None:
+    def test_a_head_request_and_some_statuses_have_no_body(self, gateway: Gateway, method: str, status: int) -> None:
         gateway.handler = lambda *_: {"statusCode": status, "headers": {"ETag": 'W/"1"'}, "body": "not to be sent"}
-        # Not with http.client, which knows that there should be none and looks for none.
+        # http.client knows that there is no body, and would not read one.
         with socket.create_connection(("127.0.0.1", urlsplit(gateway.url).port or 0), timeout=10) as connection:
             connection.sendall(f"{method} / HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
             with connection.makefile("rb") as file:
@@ -338,7 +340,9 @@ class TestResponse:
         assert content == b""
         assert (b"Content-Length: 14" in head) == (method == "HEAD")
 
-    def test_a_handler_that_raises(self, gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_exception_of_the_handler_is_a_502_without_details(
+        self, gateway: Gateway, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         def fail(*_: object) -> dict[str, Any]:
             raise RuntimeError("the inside")
 
@@ -351,7 +355,7 @@ class TestResponse:
         assert capsys.readouterr() == ("", "")
 
     @pytest.mark.parametrize(
-        "nonsense",
+        "invalid",
         [
             None,
             "text",
@@ -364,7 +368,7 @@ class TestResponse:
             {"statusCode": 200, "body": {}},
             {"statusCode": 200, "body": "\ud800"},
             {"statusCode": 200, "body": "*", "isBase64Encoded": True},
-            {"statusCode": 200, "errorMessage": "what Lambda says of an exception"},
+            {"statusCode": 200, "errorMessage": "Lambda's result of an exception"},
             {"statusCode": 200, "headers": ["X"]},
             {"statusCode": 200, "headers": {"X": 1}},
             {"statusCode": 200, "multiValueHeaders": {"X": "text"}},
@@ -372,15 +376,15 @@ class TestResponse:
             {"statusCode": 200, "headers": {"X": "…"}},
             {"statusCode": 200, "body": "x" * (10 * 1024 * 1024 + 1)},
         ],
-        ids=lambda nonsense: repr(nonsense)[:60],
+        ids=lambda invalid: repr(invalid)[:60],
     )
-    def test_a_handler_that_answers_nonsense(self, gateway: Gateway, nonsense: Any) -> None:
-        gateway.handler = lambda *_: nonsense
+    def test_an_invalid_proxy_response_is_a_502(self, gateway: Gateway, invalid: Any) -> None:
+        gateway.handler = lambda *_: invalid
         require_problem(*gateway.request("GET", "/"), "gateway-error", 502)
 
     @pytest.mark.parametrize("name", ["X", "X-Injected: 1\r\nX", "X Y", "", "X:"])
     @pytest.mark.parametrize("value", ["1", "1\r\nX-Injected: 1", "1\nX-Injected: 1", "1\rX", "1\0"])
-    def test_a_header_is_one_header(self, gateway: Gateway, name: str, value: str) -> None:
+    def test_a_header_cannot_inject_another(self, gateway: Gateway, name: str, value: str) -> None:
         for headers in ({"headers": {name: value}}, {"multiValueHeaders": {name: [value]}}):
             gateway.handler = lambda *_, headers=headers: {"statusCode": 200, **headers}
             response, content = gateway.request("GET", "/")
@@ -395,13 +399,13 @@ class TestServing:
     def test_a_port_in_use_is_an_error(self, gateway: Gateway) -> None:
         port = urlsplit(gateway.url).port
         assert port is not None
-        with pytest.raises(OSError, match="in use"):
-            create_server(echo, port)
+        with pytest.raises(OSError, match="in use"), serve(echo, port):
+            pass
 
-    def test_it_ends(self) -> None:
+    def test_it_stops_listening_at_the_end(self) -> None:
         with serve(echo) as url:
             connection = connect(url)
-            assert answer(connection, "GET", "/")[0].status == 200
+            assert exchange(connection, "GET", "/")[0].status == 200
             connection.close()
         with pytest.raises(ConnectionRefusedError):
-            answer(connect(url), "GET", "/")
+            exchange(connect(url), "GET", "/")

@@ -1,4 +1,4 @@
-"""``python -m local`` as its users run it: a process of its own, its output, its exit status."""
+"""``python -m local`` as a process: its output and its exit status."""
 
 import json
 import os
@@ -31,12 +31,12 @@ NO_AWS_FILES = {
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 Case: TypeAlias = tuple[list[str], dict[str, str], list[str]]
-"""Arguments, environment, and parts of what it should tell."""
+"""Arguments, environment, and parts of the expected output."""
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with AWS settings that lead away from the emulator."""
+    """A home directory whose AWS settings do not use the emulator."""
     home = tmp_path_factory.mktemp("home")
     (home / ".aws").mkdir()
     (home / ".aws" / "config").write_text("[default]\nignore_configured_endpoint_urls = true\nregion = eu-west-1\n")
@@ -44,7 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class CommandLine:
-    """Runs ``python -m local`` with nothing of this process's environment."""
+    """Runs ``python -m local`` without the environment of this process."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -56,7 +56,7 @@ class CommandLine:
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(self._home),
-                # So that not every process compiles boto3 anew, whatever is set where these tests run.
+                # Keeps bytecode, even if PYTHONDONTWRITEBYTECODE is set for these tests.
                 "PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "bytecode"),
                 **environment,
             },
@@ -67,7 +67,7 @@ class CommandLine:
         )
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run it to its end."""
+        """Run it until it exits."""
         with self.popen([sys.executable, "-m", "local", *arguments], environment) as process:
             try:
                 out, err = process.communicate(timeout=30)
@@ -76,15 +76,15 @@ class CommandLine:
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def run_all(self, cases: Iterable[Case]) -> Iterator[tuple[subprocess.CompletedProcess[str], list[str]]]:
-        """Run each case to its end, side by side; yield its result and what that should tell."""
+        """Run all cases concurrently; yield the result and the expected parts of each."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            running = [(pool.submit(self.run, *arguments, **given), told) for arguments, given, told in cases]
-            for result, told in running:
-                yield result.result(), told
+            running = [(pool.submit(self.run, *arguments, **given), parts) for arguments, given, parts in cases]
+            for result, parts in running:
+                yield result.result(), parts
 
     @contextmanager
     def serving(self, *command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-        """Start a server, and yield its process and the URL that it tells."""
+        """Start a server, and yield its process and its URL."""
         with self.popen(list(command) or [sys.executable, "-m", "local", "serve", "--port", "0"], {}) as process:
             too_late = threading.Timer(10, process.kill)
             too_late.start()
@@ -106,14 +106,14 @@ def local(home: Path) -> CommandLine:
 
 @pytest.fixture
 def unused_port() -> Iterator[int]:
-    """A port that stays taken during the test, and at which nothing listens."""
+    """A port that is in use during the test, but on which nothing listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
 
 
 class Client:
-    """Gets from a server over one connection."""
+    """Sends GET requests over one connection."""
 
     def __init__(self, url: str) -> None:
         self._connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
@@ -129,36 +129,36 @@ class Client:
         return json.load(self._connection.getresponse())
 
 
-def test_help_tells_what_there_is(local: CommandLine) -> None:
+def test_help_lists_commands_and_options(local: CommandLine) -> None:
     cases: list[Case] = [
         (["--help"], {}, ["serve", "invoke", "AWS_ENDPOINT_URL_BEDROCK"]),
         (["serve", "--help"], {}, ["--port", "8000", "--bedrock {emulator,aws}", "--models FILE", "--count N"]),
     ]
-    for result, told in local.run_all(cases):
+    for result, parts in local.run_all(cases):
         assert (result.returncode, result.stderr) == (0, "")
-        assert all(part in result.stdout for part in told), result
+        assert all(part in result.stdout for part in parts), result
 
 
-def test_arguments_that_it_does_not_understand(local: CommandLine) -> None:
+def test_an_invalid_argument_is_reported_in_one_line(local: CommandLine) -> None:
     cases: list[Case] = [
         ([], {}, ["COMMAND"]),
         (["serve", "--port", "65536"], {}, ["0 to 65535, not '65536'"]),
         (["invoke", "{maxItems: 2}"], {}, ["argument event: is not JSON: "]),
         (["invoke", "--count", "1000001", "{}"], {}, ["--count", "0 to 1000000, not '1000001'"]),
         (["invoke", "--count", "-1", "{}"], {}, ["--count"]),
-        (["invoke", "--models", "", "{}"], {}, ["--models", "must name a file"]),
+        (["invoke", "--models", "", "{}"], {}, ["--models", "must be the name of a file"]),
         (["invoke", "--models", "a", "--count", "1", "{}"], {}, ["--count", "not allowed with", "--models"]),
         (["invoke", "--models", "a", "--account", "1", "{}"], {}, ["--account", "12 digits, not '1'"]),
         (["serve", "--model", "a"], {}, ["unrecognized arguments: --model a"]),
     ]
-    for result, told in local.run_all(cases):
+    for result, parts in local.run_all(cases):
         assert (result.returncode, result.stdout) == (2, ""), result
         (line,) = result.stderr.splitlines()
         assert line.startswith("custom-models: ")
-        assert all(part in line for part in told), result
+        assert all(part in line for part in parts), result
 
 
-def test_what_stops_it_is_told_in_one_sentence(local: CommandLine, unused_port: int, tmp_path: Path) -> None:
+def test_what_prevents_the_start_is_reported_in_one_line(local: CommandLine, unused_port: int, tmp_path: Path) -> None:
     models = tmp_path / "models.json"
     models.write_text('[{"modelName": "a"}]')
     nothing_there = [f"http://127.0.0.1:{unused_port}", f"127.0.0.1:{unused_port}"]
@@ -187,22 +187,22 @@ def test_what_stops_it_is_told_in_one_sentence(local: CommandLine, unused_port: 
                 for endpoint in nothing_there
             ),
         ]
-        for result, told in local.run_all(cases):
+        for result, parts in local.run_all(cases):
             assert (result.returncode, result.stdout) == (1, ""), result
             (line,) = result.stderr.splitlines()
             assert line.startswith("custom-models: ")
-            assert all(part in line for part in told), line
+            assert all(part in line for part in parts), line
 
 
 class TestServe:
     @pytest.fixture(autouse=True)
     def _interruptible(self) -> Iterator[None]:
-        # Processes inherit that SIGINT is ignored, as where these tests run behind a shell's `&`.
+        # Processes inherit an ignored SIGINT, for example if a shell runs these tests with `&`.
         previous = signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
         signal.signal(signal.SIGINT, previous)
 
-    def test_from_start_to_end(self, local: CommandLine) -> None:
+    def test_it_serves_all_models_and_stops_at_ctrl_c(self, local: CommandLine) -> None:
         start = time.monotonic()
         with local.serving() as (process, url):
             with Client(url) as client:
@@ -224,15 +224,15 @@ class TestServe:
         assert [line["outcome"] for line in requests] == ["ok"] * 6 + ["not-found"]
         assert [line["items"] for line in requests[:5]] == [70, 70, 70, 70, 20]
 
-    def test_the_region_is_the_one_that_other_tools_of_aws_take(self, local: CommandLine) -> None:
-        # Nothing is asked of AWS before a client asks.
+    def test_aws_region_takes_precedence_as_in_the_aws_cli(self, local: CommandLine) -> None:
+        # AWS is not called until a client sends a request.
         given = ["AWS_REGION=eu-west-3", "AWS_DEFAULT_REGION=eu-west-1", *map("=".join, CREDENTIALS.items())]
         command = [sys.executable, "-m", "local", "serve", "--port", "0", "--bedrock", "aws"]
         with local.serving("/usr/bin/env", *given, *command) as (process, _):
             assert process.stderr is not None
             assert "Bedrock in eu-west-3, with your credentials" in process.stderr.readline()
 
-    def test_models_of_ones_own(self, local: CommandLine, tmp_path: Path) -> None:
+    def test_it_serves_the_models_of_a_file(self, local: CommandLine, tmp_path: Path) -> None:
         models = [model for model in plausible_models(40) if model.status == "Active"]
         file = tmp_path / "it's mine.json"
         file.write_text(json.dumps([model.summary() for model in models]))
@@ -240,14 +240,14 @@ class TestServe:
         options = ["--models", str(file), "--account", OTHER_ACCOUNT]
         with local.serving(sys.executable, "-m", "local", "serve", "--port", "0", *options) as (process, url):
             assert process.stderr is not None
-            told = process.stderr.readline()
-            assert f"  {file} ({len(models)} models, {own} owned by account {OTHER_ACCOUNT}) by the embedded" in told
+            line = process.stderr.readline()
+            assert f"  {file} (models: {len(models)}, owned by account {OTHER_ACCOUNT}: {own}; embedded emu" in line
             with Client(url) as client:
                 assert client.get("/v1/custom-models") == {"modelSummaries": [model.summary() for model in models]}
                 assert len(client.get("/v1/custom-models", isOwned="true")["modelSummaries"]) == own
 
-    def test_it_ends_with_what_started_it(self, local: CommandLine) -> None:
-        # What make, an editor or a script leaves behind when it is killed.
+    def test_it_stops_when_its_parent_process_ends(self, local: CommandLine) -> None:
+        # make, editors and scripts that are killed leave their child processes running.
         shell = f"'{sys.executable}' -m local serve --port 0 & echo $!; wait"
         with local.serving("sh", "-c", shell) as (parent, url):
             assert parent.stdout is not None
@@ -263,7 +263,7 @@ class TestServe:
 
 
 def require_closed(url: str) -> None:
-    """Check that nothing listens there any more within 10 s."""
+    """Check that within 10 s nothing listens at the URL."""
     end = time.monotonic() + 10
     while time.monotonic() < end:
         try:
@@ -271,11 +271,11 @@ def require_closed(url: str) -> None:
         except ConnectionRefusedError:
             return
         time.sleep(0.05)
-    pytest.fail("it goes on")
+    pytest.fail("it is still running")
 
 
 class TestInvoke:
-    def test_a_listing_and_its_next_page(self, local: CommandLine) -> None:
+    def test_a_second_invocation_continues_the_listing_of_the_first(self, local: CommandLine) -> None:
         first = local.run("invoke", '{"maxItems": 2}')
         assert first.returncode == 0
         answer = json.loads(first.stdout)
@@ -287,7 +287,7 @@ class TestInvoke:
         following = json.dumps({"maxItems": 1000, "cursor": answer["nextCursor"]})
         emulator = Emulator(models)
         with serve(emulator.respond) as url:
-            # One's own AWS settings count here, and the home's would lead to the real Bedrock.
+            # With this endpoint the user's AWS settings apply, and those in the home directory use the real Bedrock.
             second = local.run("invoke", following, AWS_ENDPOINT_URL_BEDROCK=url, **NO_AWS_FILES)
         assert len(emulator.calls) == 1
         assert second.returncode == 0
@@ -298,18 +298,18 @@ class TestInvoke:
         assert set(arns) == {model.arn for model in models}
 
     @pytest.mark.parametrize("count", [0, pytest.param(7, marks=pytest.mark.slow)])
-    def test_as_many_models_as_asked_for(self, local: CommandLine, count: int) -> None:
+    def test_count_is_the_number_of_models(self, local: CommandLine, count: int) -> None:
         result = local.run("invoke", "--count", str(count), "{}")
         assert json.loads(result.stdout) == {"modelSummaries": [model.summary() for model in plausible_models(count)]}
         assert not [line for line in result.stderr.splitlines() if not line.startswith("{")]
 
     @pytest.mark.slow
-    def test_what_takes_long_is_told(self, local: CommandLine) -> None:
+    def test_generating_many_models_is_reported(self, local: CommandLine) -> None:
         result = local.run("invoke", "--count", "500000", '{"maxItems": 1}')
-        assert result.stderr.startswith("Making up 500,000 models …\n")
+        assert result.stderr.startswith("Generating 500,000 models ...\n")
         assert len(json.loads(result.stdout)["modelSummaries"]) == 1
 
-    def test_a_failure(self, local: CommandLine) -> None:
+    def test_an_error_has_the_format_of_lambda(self, local: CommandLine) -> None:
         result = local.run("invoke", '{"maxItems": "2", "page": 1}')
         assert result.returncode == 1
         answer = json.loads(result.stdout)

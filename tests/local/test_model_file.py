@@ -1,7 +1,8 @@
-"""A file of one's own models: served as it is, or refused with the place of what is wrong."""
+"""A file of models: all of it is served as it is, or it is refused with the place of the error."""
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +26,8 @@ def arn(name: str, account: str = MINE) -> str:
 
 
 def summary(name: str = "a", **changed: object) -> dict[str, object]:
-    """A model as Bedrock lists it; None takes a member away."""
-    members = {
+    """Return a model summary; None removes a field."""
+    fields = {
         "modelArn": arn(name),
         "modelName": name,
         "creationTime": "2026-01-31T12:00:00.123000+00:00",
@@ -34,7 +35,7 @@ def summary(name: str = "a", **changed: object) -> dict[str, object]:
         "baseModelName": "nova-lite",
         **changed,
     }
-    return {name: value for name, value in members.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def read(file: Path) -> Read:
-    """Read models out of a file with this content: bytes as they are, all else as JSON."""
+    """Read the models in a file with this content: bytes, or a value to write as JSON."""
 
     def read(content: object) -> list[Model]:
         file.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
@@ -55,22 +56,22 @@ def read(file: Path) -> Read:
 
 @pytest.fixture
 def refusal(read: Read, file: Path) -> Callable[[object], str]:
-    """Return what is said of a file, behind its name."""
+    """Return the error message for a file, without the name of the file."""
 
     def refusal(content: object) -> str:
         with pytest.raises(ModelFileError) as caught:
             read(content)
-        told = str(caught.value)
-        assert told.startswith(str(file))
-        assert told.endswith(".")
-        assert "\n" not in told
-        return told.removeprefix(str(file))
+        message = str(caught.value)
+        assert message.startswith(str(file))
+        assert message.endswith(".")
+        assert "\n" not in message
+        return message.removeprefix(str(file))
 
     return refusal
 
 
-class TestWhatIsTaken:
-    def test_every_member_of_a_model(self, read: Read) -> None:
+class TestValidFile:
+    def test_every_field_of_a_model_is_read(self, read: Read) -> None:
         given = summary(customizationType="NEW_TYPE", ownerAccountId=OTHERS, modelStatus="Hibernating")
         (model,) = read({"modelSummaries": [given]})
         assert model == Model(
@@ -86,21 +87,21 @@ class TestWhatIsTaken:
         )
         assert model.summary() == {**given, "creationTime": "2026-01-31T12:00:00.123000Z"}
 
-    def test_this_apis_own_answer_comes_back_as_it_was(self, api: Api, emulator: Emulator, read: Read) -> None:
+    def test_a_response_of_this_api_is_served_unchanged(self, api: Api, emulator: Emulator, read: Read) -> None:
         answer = api.get("maxItems=1000").body
         emulator.load(read(answer))
         assert api.get("maxItems=1000").body == answer
 
     @pytest.mark.parametrize("count", [0, 1, 300])
-    def test_a_bare_array(self, read: Read, count: int) -> None:
+    def test_an_array_without_an_object_is_read(self, read: Read, count: int) -> None:
         models = plausible_models(count)
         assert read([model.summary() for model in models]) == models
 
     @pytest.mark.parametrize("more", [{"nextToken": None}, {"ResponseMetadata": {"HTTPStatusCode": 200}}])
-    def test_what_says_nothing_about_the_models(self, read: Read, more: dict[str, Any]) -> None:
+    def test_fields_that_do_not_concern_the_models_are_ignored(self, read: Read, more: dict[str, Any]) -> None:
         assert len(read({"modelSummaries": [summary()], **more})) == 1
 
-    def test_a_byte_order_mark(self, read: Read) -> None:
+    def test_a_byte_order_mark_is_ignored(self, read: Read) -> None:
         assert read(b"\xef\xbb\xbf[]") == []
 
     @pytest.mark.parametrize(
@@ -111,14 +112,14 @@ class TestWhatIsTaken:
             ("2026-01-01T00:30:00-08:00", datetime(2026, 1, 1, 8, 30, tzinfo=UTC)),
         ],
     )
-    def test_times(self, read: Read, time: str, created: datetime) -> None:
+    def test_times_are_converted_to_utc(self, read: Read, time: str, created: datetime) -> None:
         assert read([summary(creationTime=time)])[0].created == created
 
 
 class TestFoundation:
-    def test_it_is_that_of_a_base_in_the_file(self, read: Read) -> None:
+    def test_it_is_the_foundation_model_of_a_base_model_in_the_file(self, read: Read) -> None:
         other = FOUNDATION.replace("nova", "titan")
-        # Behind what is made of it, and not as its ARN has it: what the file says goes first.
+        # The bases come after the models, and their ARNs name another foundation model: the file takes precedence.
         models = read([summary("c", baseModelArn=arn("b")), summary("b", baseModelArn=arn("a")),
                        summary("a", baseModelArn=other), summary("d", baseModelArn=arn("b"))])  # fmt: skip
         assert [model.foundation_arn for model in models] == [other] * 4
@@ -131,101 +132,125 @@ class TestFoundation:
             (arn("a").replace("amazon.nova-lite-v1:0:300k", "imported:1"),) * 2,
         ],
     )
-    def test_of_a_base_that_is_not_in_the_file(self, read: Read, base: str, foundation: str) -> None:
+    def test_the_arn_names_it_if_the_base_model_is_not_in_the_file(
+        self, read: Read, base: str, foundation: str
+    ) -> None:
         (model,) = read([summary("b", baseModelArn=base)])
         assert (model.base_arn, model.foundation_arn) == (base, foundation)
 
-    def test_a_circle(self, refusal: Callable[[object], str]) -> None:
-        told = refusal([summary("c", baseModelArn=arn("a")), summary("a", baseModelArn=arn("b")),
+    def test_a_model_based_on_itself_is_refused(self, refusal: Callable[[object], str]) -> None:
+        message = refusal([summary("c", baseModelArn=arn("a")), summary("a", baseModelArn=arn("b")),
                         summary("b", baseModelArn=arn("a"))])  # fmt: skip
-        assert told == ": .[1].baseModelArn leads back to the model itself."
+        assert message == ": .[1].baseModelArn leads back to the model itself."
 
-    def test_a_chain_as_long_as_the_file(self, read: Read) -> None:
+    def test_a_chain_of_base_models_can_be_long(self, read: Read) -> None:
         names = [f"{number:012}" for number in range(2000)]
         chain = [summary(one, baseModelArn=arn(base)) for one, base in zip(names, [*names[1:], "0"], strict=True)]
         assert {model.foundation_arn for model in read(chain)} == {FOUNDATION}
 
 
-class TestWhatIsRefused:
+class TestInvalidFile:
     @pytest.mark.parametrize(
-        ("content", "told"),
+        ("content", "message"),
         [
             (b"", " is not JSON: Expecting value: line 1 column 1"),
             (b'[{"modelArn": ', " is not JSON: "),
-            (b"[" * 200_000, " is not a listing: it is nested too deep"),
-            ("[]".encode("utf-16"), " is not UTF-8 text (its byte 0 is not)"),
-            ("models", "this is no listing"),
-            ({}, "this is no listing"),
-            ({"modelSummaries": {}}, "this is no listing"),
-            ({"models": [summary()]}, "this is no listing"),
-            ({"modelSummaries": [], "region": "us-east-1"}, '."region" is not a member of a listing'),
-            (b'{"modelSummaries": [], "modelSummaries": []}', 'an object has "modelSummaries" twice'),
-            ([summary("a"), summary("b"), summary("a")], f".[2].modelArn is that of .[0] too: {arn('a')}"),
-            ([summary(), ["b"]], '.[1] must be an object, a model\'s summary, not ["b"]'),
-            ({"modelSummaries": [summary(Tags=[])]}, '.modelSummaries[0]."Tags" is not a member'),
+            (b"[" * 200_000, ": maximum recursion depth exceeded"),
+            ("[]".encode("utf-16"), ": 'utf-8' codec can't decode byte 0xff in position 0"),
+            ("models", ": this is not a listing"),
+            ({}, ": this is not a listing"),
+            ({"modelSummaries": {}}, ": this is not a listing"),
+            ({"models": [summary()]}, ": this is not a listing"),
+            ({"modelSummaries": [], "region": "us-east-1"}, ': ."region" is not a field of a listing'),
+            (
+                b'{"modelSummaries": [], "modelSummaries": []}',
+                ': an object has the field "modelSummaries" more than once',
+            ),
+            ([summary("a"), summary("b"), summary("a")], f": .[2].modelArn is the same as that of .[0]: {arn('a')}"),
+            ([summary(), ["b"]], ": .[1] is not an object"),
+            (
+                {"modelSummaries": [summary(Tags=[])]},
+                ': .modelSummaries[0]."Tags" is null, or not a field of a model summary',
+            ),
         ],
     )
-    def test_what_is_no_listing(self, refusal: Callable[[object], str], content: object, told: str) -> None:
-        assert told in refusal(content)
+    def test_content_that_is_not_a_listing(
+        self, refusal: Callable[[object], str], content: object, message: str
+    ) -> None:
+        assert refusal(content).startswith(message)
 
     @pytest.mark.parametrize("name", ["nextToken", "NextToken", "nextCursor"])
-    def test_one_page_of_several(self, refusal: Callable[[object], str], name: str) -> None:
-        told = refusal({"modelSummaries": [summary()], name: "more"})
-        assert f"one page of a listing and not all of it, for it has {name}" in told
+    def test_one_page_of_a_longer_listing(self, refusal: Callable[[object], str], name: str) -> None:
+        message = refusal({"modelSummaries": [summary()], name: "more"})
+        assert message.startswith(f": this is one page of a longer listing, because it has {name}: ")
 
     @pytest.mark.parametrize("name", ["modelArn", "modelName", "creationTime", "baseModelArn", "baseModelName"])
-    def test_a_model_without(self, refusal: Callable[[object], str], name: str) -> None:
+    def test_a_missing_field(self, refusal: Callable[[object], str], name: str) -> None:
         assert refusal([summary(), summary("b", **{name: None})]) == f": .[1].{name} is missing."
 
     @pytest.mark.parametrize(
         ("name", "value"),
+        [*itertools.product(summary(), (5, "", True, {}, ["a"], "x" * 3000))],
+        ids=lambda it: repr(it)[:20],
+    )
+    def test_a_value_of_the_wrong_type_or_length(
+        self, refusal: Callable[[object], str], name: str, value: object
+    ) -> None:
+        message = refusal({"modelSummaries": [summary(), summary("b", **{name: value})]})
+        assert message.startswith(f": .modelSummaries[1].{name} ")
+        assert re.search(" (is|has|must be) ", message)
+        assert len(message) < 300
+
+    @pytest.mark.parametrize(
+        ("name", "value", "reason"),
         [
-            *itertools.product(summary(), (5, "", True, {}, ["a"], "x" * 3000)),
-            ("modelArn", FOUNDATION),
-            ("modelArn", arn("a", account="")),
-            ("modelArn", arn("a") + " "),
-            ("modelName", "a\nb"),
-            ("baseModelArn", "amazon.nova-lite-v1:0:300k"),
-            ("customizationType", ""),
-            ("ownerAccountId", "1234"),
-            ("modelStatus", "\ud800"),
-            ("creationTime", "2026-01-31T12:00:00"),
-            ("creationTime", "2026-01-31 12:00:00Z"),
-            ("creationTime", "2026-02-30T12:00:00Z"),
-            ("creationTime", "0001-01-01T00:00:00+01:00"),
-            ("creationTime", "2026-01-31T12:00:00.1234567Z"),
+            ("modelArn", FOUNDATION, f'must be the ARN of a custom model, not "{FOUNDATION}"'),
+            ("modelArn", arn("a", account=""), "must be the ARN of a custom model, not "),
+            ("modelArn", arn("a") + " ", "must be the ARN of a custom model, not "),
+            ("modelName", "a\nb", "has characters that are not printable"),
+            ("modelName", "", "must be text, and not empty"),
+            ("baseModelArn", "amazon.nova-lite-v1:0:300k", "must be the ARN of a custom or a foundation model, not "),
+            ("customizationType", "", "must be text, and not empty"),
+            ("ownerAccountId", "1234", 'must be an account ID of 12 digits, not "1234"'),
+            ("modelStatus", "\ud800", "has characters that are not printable"),
+            (
+                "creationTime",
+                "2026-01-31T12:00:00",
+                "must be a date-time with an offset and at most six fraction digits",
+            ),
+            ("creationTime", "2026-01-31 12:00:00Z", "must be a date-time with an offset and at most six "),
+            ("creationTime", "2026-02-30T12:00:00Z", "is not a timestamp"),
+            ("creationTime", "0001-01-01T00:00:00+01:00", "is not a timestamp"),
+            ("creationTime", "2026-01-31T12:00:00.1234567Z", "must be a date-time with an offset and at most six "),
         ],
     )
-    def test_a_member_that_is_none(self, refusal: Callable[[object], str], name: str, value: object) -> None:
-        told = refusal({"modelSummaries": [summary(), summary("b", **{name: value})]})
-        assert told.startswith(f": .modelSummaries[1].{name} must be ")
-        assert f", not {json.dumps(value)[:60]}" in told
-        assert len(told) < 300
+    def test_an_invalid_value(self, refusal: Callable[[object], str], name: str, value: object, reason: str) -> None:
+        message = refusal({"modelSummaries": [summary(), summary("b", **{name: value})]})
+        assert message.startswith(f": .modelSummaries[1].{name} {reason}")
 
-    def test_null_is_not_left_out(self, refusal: Callable[[object], str]) -> None:
-        told = refusal([{**summary(), "modelStatus": None}])
-        assert told == ": .[0].modelStatus must be a text that can be shown, not empty, not null."
+    def test_null_is_not_the_same_as_an_absent_field(self, refusal: Callable[[object], str]) -> None:
+        message = refusal([{**summary(), "modelStatus": None}])
+        assert message == ': .[0]."modelStatus" is null, or not a field of a model summary.'
 
-    def test_what_cannot_be_read(self, file: Path) -> None:
-        for path, told in ((file, "No such file or directory"), (file.parent, "Is a directory")):
+    def test_a_file_that_cannot_be_read(self, file: Path) -> None:
+        for path, reason in ((file, "No such file or directory"), (file.parent, "Is a directory")):
             with pytest.raises(ModelFileError) as caught:
                 read_models(path)
-            assert str(caught.value) == f"{path} cannot be read: {told}."
+            assert str(caught.value) == f"{path} cannot be read: {reason}."
 
 
 class TestAccount:
-    def test_an_owner_who_is_not_told_is_in_the_arn(self, read: Read) -> None:
+    def test_without_an_owner_in_the_summary_the_arn_names_the_owner(self, read: Read) -> None:
         theirs = summary("b", modelArn=arn("b", OTHERS))
-        told = summary("c", modelArn=arn("c", OTHERS), ownerAccountId=MINE)
-        answer = Emulator(read([summary("a"), theirs, told]), MINE).list_custom_models(
-            "isOwned=true&sortOrder=Ascending"
-        )
-        assert [model["modelName"] for model in json.loads(answer.body)["modelSummaries"]] == ["a", "c"]
+        mine = summary("c", modelArn=arn("c", OTHERS), ownerAccountId=MINE)
+        emulator = Emulator(read([summary("a"), theirs, mine]), MINE)
+        listing = json.loads(emulator.list_custom_models("isOwned=true&sortOrder=Ascending").body)
+        assert [model["modelName"] for model in listing["modelSummaries"]] == ["a", "c"]
 
-    def test_it_is_that_which_owns_most(self, read: Read) -> None:
+    def test_it_is_the_account_that_owns_most_models(self, read: Read) -> None:
         theirs = [summary(name, modelArn=arn(name, OTHERS)) for name in "bcd"]
         assert likely_account(read([summary("a"), *theirs])) == OTHERS
         assert likely_account(read([summary("a"), *theirs[:1]])) == MINE
 
-    def test_of_no_models(self) -> None:
+    def test_without_models_it_is_any_account(self) -> None:
         assert likely_account([]).isdecimal()

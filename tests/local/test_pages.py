@@ -1,4 +1,4 @@
-"""What ``make run`` serves beside the API, and to whom it answers."""
+"""The pages that ``make run`` serves in addition to the API, and the requests that it rejects."""
 
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
@@ -14,7 +14,7 @@ SOURCE = "Bedrock in <eu-west-1> & elsewhere"
 
 
 def handler(event: Any, _: Any) -> dict[str, Any]:
-    """Answer as the function: with the path that it was asked for."""
+    """Return the requested path, in place of the function."""
     return {"statusCode": 404, "headers": {}, "body": event["path"]}
 
 
@@ -46,7 +46,7 @@ def get(server: HTTPConnection, path: str, method: str = "GET", **headers: str) 
         ("/explorer/icon.svg", "image/svg+xml"),
     ],
 )
-def test_a_page(server: HTTPConnection, path: str, kind: str) -> None:
+def test_every_page_is_served_with_its_type(server: HTTPConnection, path: str, kind: str) -> None:
     response, text = get(server, path)
     assert (response.status, response.headers["Content-Type"]) == (200, kind)
     assert response.headers["X-Content-Type-Options"] == "nosniff"
@@ -56,7 +56,7 @@ def test_a_page(server: HTTPConnection, path: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-def test_a_page_loads_from_this_server_alone(server: HTTPConnection, path: str) -> None:
+def test_a_page_loads_only_from_this_server(server: HTTPConnection, path: str) -> None:
     response, text = get(server, path)
     policy = dict(rule.strip().split(" ", 1) for rule in response.headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
@@ -73,12 +73,12 @@ def test_the_explorer_says_where_the_models_come_from(server: HTTPConnection) ->
     ("method", "path"),
     [("POST", "/"), ("DELETE", "/docs"), ("GET", "/docs/"), ("GET", "/v1/custom-models")],
 )
-def test_all_else_is_the_function_s(server: HTTPConnection, method: str, path: str) -> None:
+def test_other_requests_go_to_the_function(server: HTTPConnection, method: str, path: str) -> None:
     response, text = get(server, path, method)
     assert (response.status, text) == (404, path)
 
 
-def test_without_pages_there_are_none() -> None:
+def test_without_pages_the_function_gets_every_request() -> None:
     with serve(handler) as url:
         connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
         assert get(connection, "/")[0].status == 404
@@ -86,15 +86,15 @@ def test_without_pages_there_are_none() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9000", "LOCALHOST", "[::1]:8000"])
-def test_it_answers_to_its_own_names(server: HTTPConnection, host: str) -> None:
+def test_local_host_names_are_accepted(server: HTTPConnection, host: str) -> None:
     assert get(server, "/", Host=host)[0].status == 200
     assert get(server, "/v1/custom-models", Host=host)[1] == "/v1/custom-models"
 
 
 @pytest.mark.parametrize("host", ["models.example", "127.0.0.1.example:8000", "localhost.example", "x@127.0.0.1", ""])
 @pytest.mark.parametrize("path", ["/", "/v1/custom-models"])
-def test_a_name_that_was_made_to_lead_here_gets_nothing(server: HTTPConnection, host: str, path: str) -> None:
-    # DNS rebinding: a page of that name in the user's browser would read what comes as its own.
+def test_other_host_names_are_rejected(server: HTTPConnection, host: str, path: str) -> None:
+    # DNS rebinding: a page of that host in the user's browser could read the response.
     response, text = get(server, path, Host=host)
     assert response.status == 403
     assert '"urn:problem-type:custom-models:forbidden"' in text
@@ -110,9 +110,7 @@ def test_a_name_that_was_made_to_lead_here_gets_nothing(server: HTTPConnection, 
         ("none", "navigate", 200),
     ],
 )
-def test_pages_of_other_sites_may_lead_here_and_no_more(
-    server: HTTPConnection, site: str, mode: str, status: int
-) -> None:
-    # Fetch metadata (W3C): browsers send it, and pages cannot change it.
+def test_pages_of_other_sites_can_only_link_here(server: HTTPConnection, site: str, mode: str, status: int) -> None:
+    # Browsers send fetch metadata (W3C), and pages cannot change it.
     headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
     assert get(server, "/", **headers)[0].status == status
