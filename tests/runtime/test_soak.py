@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from tools.soak.__main__ import Soak, ways
-from tools.soak.upstream import Upstream
+from tools.soak.__main__ import Soak, environments
+from tools.upstream import Upstream
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="awslambdaric is for Linux only"),
+    pytest.mark.skipif(sys.platform != "linux", reason="awslambdaric needs Linux"),
 ]
 
 WALKS, SEED = 25, 1
 
 
 def test_concurrent_walks_over_http_and_in_containers(bundled: Path) -> None:
-    with Upstream(SEED) as upstream:
+    with Upstream() as upstream:
         soak = Soak(SEED, upstream)
-        for way in ways(bundled, WALKS):
-            assert soak.walk(way, WALKS, troubled=True).wrong == []
+        for environment in environments(bundled, WALKS):
+            assert soak.walk(environment, WALKS, faults=True).violations == []

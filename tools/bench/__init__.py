@@ -1,1 +1,1 @@
-"""What the function costs, measured on its built bundle and beside peers: ``python -m tools.bench``."""
+"""Measure the built bundle beside its peers: ``python -m tools.bench``."""

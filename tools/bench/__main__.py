@@ -1,35 +1,41 @@
-"""``python -m tools.bench``: what the built bundle costs, beside peers, on this machine."""
+"""``python -m tools.bench``: measure the built bundle beside its peers, on this machine.
+
+A section is a module with ``measure(contestants, rounds)``, which returns tables.
+"""
 
 import argparse
+import os
+import platform
+import re
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from datetime import UTC, datetime
 from pathlib import Path
 
-from tools.bench import cold, memory, plots, report, walk, warm
-from tools.bench.contestants import BenchError, Contestants, build
-from tools.bench.processes import progress
+from tools.bench import cold, walk, warm
+from tools.bench.contestants import BenchError, build, interpreter
+from tools.processes import ROOT
+from tools.report import DOCS, progress, write_section
 
-SECTIONS = ("cold", "warm", "memory", "walk")
-
-_BUNDLES = Path(__file__).resolve().parents[2] / ".cache" / "bench"
+SECTIONS = {"cold": cold.measure, "warm": warm.measure, "walk": walk.measure}
 
 
 def main() -> int:
     """Run the command line; return the exit status."""
-    options = _parser().parse_args()
-    sections = options.sections or SECTIONS
+    options = _options()
     try:
         if not sys.platform.startswith("linux"):
-            raise BenchError("This needs Linux, which tells in /proc what a process holds.")
-        progress("the bundles")
-        contestants = build(_BUNDLES)
-        for section in sections:
-            tables, draw = _measure(section, contestants, options.rounds)
-            print("\n\n".join(map(str, tables)), end="\n\n", flush=True)
+            raise BenchError("This needs Linux, which shows the memory of processes in /proc.")
+        if shutil.which("valgrind") is None:
+            progress("valgrind is not installed: instructions are not counted")
+        progress("building the bundles")
+        contestants = build(ROOT / ".cache" / "bench")
+        for section in options.sections or SECTIONS:
+            tables = "\n\n".join(map(str, SECTIONS[section](contestants, options.rounds)))
+            print(tables, end="\n\n", flush=True)
             if options.report:
-                report.write(section, tables)
-                draw()
+                write_section(DOCS / "performance.md", section, f"{tables}\n\n<sub>{_machine()}</sub>")
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -38,48 +44,36 @@ def main() -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench",
-        description="Measure the function's built bundle beside peers: all in one run, by turns. Takes some minutes.",
+        description="Measure the function's bundle beside its peers, in turns and in one run. Takes some minutes.",
     )
-    parser.add_argument(
-        "sections", nargs="*", type=_section, metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all if none is named"
-    )
-    parser.add_argument(
-        "--rounds", type=_rounds, default=11, help="how often a time is taken, for the median of it (default: 11)"
-    )
-    parser.add_argument("--report", action="store_true", help="write tables and pictures into docs/performance.md")
-    return parser
+    names = ", ".join(SECTIONS)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"one of {names} (default: all)")
+    rounds = "how many times each time is measured; the tables show the medians (default: 11)"
+    parser.add_argument("--rounds", type=int, default=11, help=rounds)
+    parser.add_argument("--report", action="store_true", help="write the tables into docs/performance.md")
+    options = parser.parse_args()
+    if unknown := [name for name in options.sections if name not in SECTIONS]:
+        parser.error(f"SECTION must be one of {names}, not {unknown[0]!r}")
+    if options.rounds < 1:
+        parser.error(f"--rounds must be at least 1, not {options.rounds}")
+    return options
 
 
-def _section(name: str) -> str:
-    # Not by `choices`, which refuses to have none of them.
-    if name not in SECTIONS:
-        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SECTIONS)}")
-    return name
-
-
-def _rounds(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
-    return int(text)
-
-
-def _measure(section: str, contestants: Contestants, rounds: int) -> tuple[Sequence[report.Table], Callable[[], None]]:
-    """Return a section's tables, and what draws its picture."""
-    match section:
-        case "cold":
-            starts = cold.measure(contestants, rounds)
-            return cold.tables(starts), partial(plots.cold, starts)
-        case "warm":
-            costs = warm.measure(contestants, rounds)
-            return warm.tables(costs), partial(plots.warm, costs)
-        case "memory":
-            return memory.tables(memory.measure(contestants)), lambda: None
-        case _:
-            walks = walk.measure(contestants)
-            return walk.tables(walks), partial(plots.walk, walks)
+def _machine() -> str:
+    """Describe what the figures depend on: processor, system, and versions."""
+    code = "import platform, ssl; print(f'Python {platform.python_version()}, {ssl.OPENSSL_VERSION}')"
+    commands = [[interpreter(), "-I", "-c", code]]
+    if valgrind := shutil.which("valgrind"):
+        commands.append([valgrind, "--version"])
+    outputs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for command in commands]
+    model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    processor = f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores"
+    system = f"{platform.freedesktop_os_release()['PRETTY_NAME']}, Linux {platform.release()}"
+    versions = ", ".join(output.strip() for output in outputs)
+    return f"{datetime.now(UTC):%Y-%m-%d}, `make bench`: {processor}; {system}; {versions}."
 
 
 if __name__ == "__main__":

@@ -1,130 +1,71 @@
-"""The cold start: from the import of the handler to its first answer, over TLS."""
+"""The cold start: from the import of the handler to its first response, over TLS; and the size of the bundle."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 from tools.bench.contestants import Contestant, Contestants
-from tools.bench.processes import (
-    FileCalls,
-    Process,
-    Usage,
-    count_file_calls,
-    count_instructions,
-    has,
-    interleaved,
-    progress,
-    require_bytecode,
-    two_at_a_time,
-)
-from tools.bench.report import Table, ratio
-from tools.bench.upstream import Endpoint, Upstream, newest
+from tools.bench.process import Process, count_instructions, interleaved, two_at_a_time
+from tools.processes import resident_memory
+from tools.report import Table, number, progress, ratio
+from tools.upstream import Upstream, Variables, newest
 
 MODELS = 10
 
 
-@dataclass(frozen=True)
-class Start:
-    """What one contestant's start costs, in seconds; less an empty interpreter, all but the last two."""
-
-    name: str
-    instructions: int | None
-    usage: Usage
-    files: FileCalls | None
-    megabytes: float
-    bundled: int
-
-
-def measure(contestants: Contestants, rounds: int) -> list[Start]:
-    """Measure all starts; the first is boto3's, which the others are measured against."""
-    measured = [*contestants.handlers, contestants.trusting, contestants.uncompiled]
-    with Upstream() as upstream:
-        upstream.load(MODELS)
-        starts = [_Start(contestant, upstream.over_tls(contestant.roots)) for contestant in measured]
-        for start in starts[:-1]:
-            require_bytecode(*start)
-        counts: Sequence[int | None] = [None] * len(starts)
-        if has("valgrind"):
-            progress("cold: instructions")
-            counts = two_at_a_time(lambda start: count_instructions(*start, [_first_answer])[0], starts)
-        progress(f"cold: CPU and wall time, {rounds} rounds")
-        nothing = _Start(contestants.nothing, upstream.http)
-        usages = _usages([nothing, *starts], rounds)
-        files: Sequence[FileCalls | None] = [None] * len(starts)
-        if has("strace"):
-            progress("cold: file calls")
-            empty = count_file_calls(*nothing, [])
-            files = [count_file_calls(*start, [_first_answer]).less(empty) for start in starts]
-    return [
-        Start(contestant.name, count, usage, file, *_size(contestant.bundle))
-        for contestant, count, usage, file in zip(measured, counts, usages, files, strict=True)
-    ]
-
-
 class _Start(NamedTuple):
     contestant: Contestant
-    endpoint: Endpoint
+    variables: Variables
 
 
-def _first_answer(process: Process) -> None:
-    process.listing(MODELS, newest(MODELS, MODELS))
+def measure(contestants: Contestants, rounds: int) -> list[Table]:
+    """Measure all starts, with the bare boto3 handler as the base; return the table."""
+    measured = [*contestants.handlers, contestants.amazon_roots, contestants.uncompiled]
+    with Upstream(tls=True) as upstream:
+        upstream.load(MODELS)
+        starts = [
+            _Start(contestant, upstream.over_tls(contestant.bundle / contestant.roots)) for contestant in measured
+        ]
+        progress("cold: instructions")
+        instructions = two_at_a_time(lambda start: count_instructions(*start, [_first_request])[0] / 1e6, starts)
+        progress(f"cold: CPU time, wall time and memory, {rounds} rounds")
+        usages = _usages([_Start(contestants.nothing, upstream.http), *starts], rounds)
+    rows = []
+    for contestant, *figures in zip(measured, instructions, *zip(*usages, strict=True), strict=True):
+        bases = instructions[0], *usages[0]
+        cells = [
+            cell for figure, base in zip(figures, bases, strict=True) for cell in (number(figure), ratio(figure, base))
+        ]
+        rows.append([contestant.name, *cells, *_size(contestant.bundle)])
+    title = f"Cold start: from the import of the handler to the first response over TLS, {MODELS} models; boto3 = 1.00"
+    figures = ["instructions, millions", "CPU, ms", "wall, ms", "peak memory, MB"]
+    columns = ["", *(column for figure in figures for column in (figure, "×")), "bundle, MB", "bundle, files"]
+    return [Table(title, columns, rows)]
 
 
-def _usages(starts: Sequence[_Start], rounds: int) -> list[Usage]:
-    """Return the medians of each but the first, less the first's."""
-    rows = interleaved([partial(_usage, start) for start in starts], rounds)
-    empty, *medians = [
-        Usage(median(usage.cpu for usage in usages), median(usage.wall for usage in usages)) for usages in rows
-    ]
-    return [Usage(usage.cpu - empty.cpu, usage.wall - empty.wall) for usage in medians]
+def _first_request(process: Process) -> None:
+    process.request_page(newest(MODELS, MODELS))
 
 
-def _usage(start: _Start) -> Usage:
+def _usages(starts: Sequence[_Start], rounds: int) -> list[list[float]]:
+    """Return the medians of each start but the first, which is that of an empty interpreter; its times are deducted."""
+    values = interleaved([partial(_usage, start) for start in starts], rounds)
+    empty, *medians = [[median(figures) for figures in zip(*usages, strict=True)] for usages in values]
+    return [[figure - base for figure, base in zip(figures, empty, strict=True)] for figures in medians]
+
+
+def _usage(start: _Start) -> tuple[float, float, float]:
+    """Return CPU and wall time in ms, and the peak memory in MB."""
+    peak = 0.0
     with Process(*start) as process:
         if start.contestant.target:
-            _first_answer(process)
-        return process.end()
+            _first_request(process)
+            peak = resident_memory(process.pid, peak=True)
+    return process.cpu * 1e3, process.wall * 1e3, peak
 
 
-def _size(bundle: Path) -> tuple[float, int]:
+def _size(bundle: Path) -> tuple[str, str]:
     sizes = [path.stat().st_size for path in bundle.rglob("*") if path.is_file()]
-    return sum(sizes) / 1e6, len(sizes)
-
-
-def tables(starts: Sequence[Start]) -> list[Table]:
-    """Return the tables of time and of files."""
-    base = starts[0]
-    times = Table(
-        f"Cold start: import of the handler to the first answer over TLS, {MODELS} models; boto3 = 1.00",
-        ["", "instructions, millions", "×", "CPU, ms", "×", "wall, ms", "×"],
-        [[start.name, *_instructions(start, base), *_times(start, base)] for start in starts],
-    )
-    files = Table(
-        "Files: what the same start asks of the file system, and the bundle unzipped",
-        ["", "files opened", "lookups (stat)", "MB read", "bundle, MB", "bundle, files"],
-        [[start.name, *_files(start.files), f"{start.megabytes:.1f}", f"{start.bundled:,}"] for start in starts],
-    )
-    return [times, files]
-
-
-def _instructions(start: Start, base: Start) -> tuple[str, str]:
-    if start.instructions is None or base.instructions is None:
-        return "–", "–"
-    return f"{start.instructions / 1e6:,.0f}", ratio(start.instructions, base.instructions)
-
-
-def _times(start: Start, base: Start) -> tuple[str, str, str, str]:
-    cpu, wall = start.usage.cpu, start.usage.wall
-    return (
-        *(f"{cpu * 1e3:.0f}", ratio(cpu, base.usage.cpu)),
-        *(f"{wall * 1e3:.0f}", ratio(wall, base.usage.wall)),
-    )
-
-
-def _files(files: FileCalls | None) -> tuple[str, str, str]:
-    if files is None:
-        return "–", "–", "–"
-    return f"{files.opened:,}", f"{files.looked_up:,}", f"{files.read / 1e6:.1f}"
+    return number(sum(sizes) / 1e6, 1), number(len(sizes))

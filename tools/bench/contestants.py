@@ -1,4 +1,4 @@
-"""What is measured: the function's bundle, and those of its peers, each made as its own users make it."""
+"""The function's bundle and those of its peers, each built as its own users build it."""
 
 import shutil
 import subprocess
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
 from infra.bundling import AMAZON_ROOTS, RUNTIME, bundle, find_interpreter
@@ -21,64 +21,58 @@ Parameters: TypeAlias = Mapping[str, int | str]
 
 
 class BenchError(RuntimeError):
-    """The measurement cannot be made, or what was measured did not do its work; the text says why."""
+    """The measurement is not possible, or what was measured did not do its work; the message says why."""
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A handler in a bundle, the event that asks it for a listing, and the root certificates that it trusts."""
+    """A handler in a bundle, and how to make an event that requests a listing."""
 
     name: str
     bundle: Path
     target: str
+    """``MODULE:NAME`` of the handler; empty for a process that ends where it would import it."""
+
     event: Callable[[Parameters], Any]
-    own_roots: str = "botocore/cacert.pem"
-
-    @property
-    def roots(self) -> Path:
-        """The file of its root certificates."""
-        return self.bundle / self.own_roots
+    roots: str = "botocore/cacert.pem"
+    """The file of its root certificates in the bundle."""
 
 
-@dataclass(frozen=True)
-class Contestants:
-    """All of them: ``call`` is boto3's bare call, in the bundle of the peer boto3; ``nothing`` starts, and ends."""
+class Contestants(NamedTuple):
+    """Everything that is measured. The first peer, the bare boto3 handler, is the base of most comparisons."""
 
     nothing: Contestant
+    call: Contestant
+    peers: tuple[Contestant, ...]
     ours: Contestant
     direct: Contestant
-    trusting: Contestant
+    amazon_roots: Contestant
     uncompiled: Contestant
-    call: Contestant
-    boto3: Contestant
-    powertools: Contestant
-    fastapi: Contestant
-    chalice: Contestant
 
     @property
     def handlers(self) -> tuple[Contestant, ...]:
-        """The peers and the function, which all answer the same event."""
-        return (self.boto3, self.chalice, self.powertools, self.fastapi, self.ours)
+        """The peers and the function, which all take the same requests."""
+        return (*self.peers, self.ours)
 
 
 @cache
 def interpreter() -> str:
-    """Return the interpreter that everything is compiled and measured with.
+    """Return the interpreter that compiles and runs everything that is measured.
 
     Raises:
-        BenchError: this machine has none of the runtime's version.
+        BenchError: this machine does not have the runtime's version.
     """
     found = find_interpreter()
     if found is None:
-        raise BenchError(f"This needs Python {RUNTIME}, the function's runtime: install it, and start again.")
+        raise BenchError(f"This needs Python {RUNTIME}, the function's runtime. Install it and try again.")
     return found
 
 
 def build(folder: Path) -> Contestants:
-    """Make every bundle anew in a folder.
+    """Build every bundle in a folder, whose content is deleted first.
 
     Raises:
-        BenchError: a peer's packages could not be installed, or a bundle has a module without bytecode.
+        BenchError: the packages of a peer could not be installed.
     """
     shutil.rmtree(folder, ignore_errors=True)
     ours = folder / "ours"
@@ -86,23 +80,22 @@ def build(folder: Path) -> Contestants:
     bundle(ours)
     uncompiled = folder / "uncompiled"
     shutil.copytree(ours, uncompiled, ignore=shutil.ignore_patterns("__pycache__"))
-    boto3, powertools, fastapi, chalice = (
-        _peer(name, folder / name) for name in ("boto3", "powertools", "fastapi", "chalice")
-    )
-    _add_chalice(chalice)
-    for made in (boto3, powertools, fastapi, chalice):
-        _compile(made)
+    boto3, chalice = (_build_peer(folder / name) for name in ("boto3", "chalice"))
+    powertools, fastapi = (_build_peer(folder / name, _PEERS / "listing.py") for name in ("powertools", "fastapi"))
+    target = "handler:handler"
     return Contestants(
         nothing=Contestant("an empty interpreter", ours, "", dict),
-        ours=Contestant("this function", ours, "handler:handler", _gateway_event),
-        direct=Contestant("this function, invoked directly", ours, "handler:handler", dict),
-        trusting=Contestant("this function, AWS's roots alone", ours, "handler:handler", _gateway_event, AMAZON_ROOTS),
-        uncompiled=Contestant("this function, without bytecode", uncompiled, "handler:handler", _gateway_event),
-        call=Contestant("the call alone", boto3, "handler:call", _call_event),
-        boto3=Contestant("boto3", boto3, "handler:handler", _gateway_event),
-        powertools=Contestant("Powertools + pydantic", powertools, "handler:handler", _gateway_event),
-        fastapi=Contestant("FastAPI + Mangum", fastapi, "handler:handler", _gateway_event),
-        chalice=Contestant("Chalice", chalice, "app:app", _chalice_event),
+        call=Contestant("the call alone", boto3, "handler:call", lambda it: {"maxResults": it["maxItems"]}),
+        peers=(
+            Contestant("boto3", boto3, target, _gateway_event),
+            Contestant("Chalice", chalice, "app:app", _chalice_event),
+            Contestant("Powertools + pydantic", powertools, target, _gateway_event),
+            Contestant("FastAPI + Mangum", fastapi, target, _gateway_event),
+        ),
+        ours=Contestant("this function", ours, target, _gateway_event),
+        direct=Contestant("this function, invoked directly", ours, target, dict),
+        amazon_roots=Contestant("this function, AWS's roots alone", ours, target, _gateway_event, AMAZON_ROOTS),
+        uncompiled=Contestant("this function, without bytecode", uncompiled, target, _gateway_event),
     )
 
 
@@ -113,30 +106,34 @@ def _gateway_event(parameters: Parameters) -> Any:
 
 def _chalice_event(parameters: Parameters) -> Any:
     event = _gateway_event(parameters)
-    # Chalice makes a resource of each route, and finds the route again by the resource.
+    # Chalice deploys a resource for each route, and finds the route by the resource.
     context = {**event["requestContext"], "resourcePath": ROUTE}
     return {**event, "resource": ROUTE, "pathParameters": None, "requestContext": context}
 
 
-def _call_event(parameters: Parameters) -> Any:
-    return {"maxResults": parameters["maxItems"]}
-
-
-def _peer(name: str, target: Path) -> Path:
-    """Install a peer's packages and add its source; nothing is pruned, since its users do not."""
-    _install(_PEERS / name / "requirements.txt", target)
-    for source in (_PEERS / name).glob("*.py"):
-        shutil.copy(source, target)
+def _build_peer(target: Path, *modules: Path) -> Path:
+    """Install a peer's packages, add its source and compile all; nothing is pruned, because its users do not prune."""
+    source = _PEERS / target.name
+    _install(source / "requirements.txt", target)
+    for module in (*source.glob("*.py"), *modules):
+        shutil.copy(module, target)
+    if (source / "runtime.txt").exists():
+        _add_chalice(source / "runtime.txt", target / "chalice")
+    # Some files of packages are templates, which do not compile and are never imported.
+    subprocess.run(
+        [interpreter(), "-I", "-m", "compileall", "-qq", "-j", "0", str(target)], check=False, capture_output=True
+    )
     return target
 
 
-def _add_chalice(target: Path) -> None:
-    """Add the two files that ``chalice package`` takes of Chalice itself; its requirements are the command line's."""
+def _add_chalice(requirements: Path, target: Path) -> None:
+    """Add the two files of Chalice that ``chalice package`` adds; its requirements are those of the command line."""
     whole = target.with_name("chalice-whole")
-    _install(_PEERS / "chalice" / "runtime.txt", whole, "--no-deps")
-    (target / "chalice").mkdir()
+    _install(requirements, whole, "--no-deps")
+    target.mkdir()
     for name in ("__init__.py", "app.py"):
-        shutil.copy(whole / "chalice" / name, target / "chalice")
+        shutil.copy(whole / "chalice" / name, target)
+    shutil.rmtree(whole)
 
 
 def _install(requirements: Path, target: Path, *options: str) -> None:
@@ -151,10 +148,3 @@ def _install(requirements: Path, target: Path, *options: str) -> None:
     )
     if done.returncode != 0:
         raise BenchError(f"The packages of {requirements.parent.name} could not be installed:\n{done.stderr.strip()}")
-
-
-def _compile(target: Path) -> None:
-    # Not all of a package is a module: what does not compile is a template, which nothing imports.
-    subprocess.run(
-        [interpreter(), "-I", "-m", "compileall", "-qq", "-j", "0", str(target)], check=False, capture_output=True
-    )

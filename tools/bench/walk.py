@@ -1,127 +1,85 @@
 """A long walk: every page of a large account, by the cursor, in one process."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from statistics import median
+from typing import NamedTuple
 
 from tools.bench.contestants import BenchError, Contestant, Contestants, Parameters
-from tools.bench.processes import Process, count_instructions, has, progress
-from tools.bench.report import Table, ratio
-from tools.bench.upstream import Upstream
+from tools.bench.process import Process, count_instructions
+from tools.processes import resident_memory
+from tools.report import Table, number, progress, ratio
+from tools.upstream import Upstream
 
 MODELS = 100_000
-ITEMS = (1000, 100)
 
-_WALKS = 5
 _COUNTED = 5
-"""Pages of which instructions are counted, near the start and near the end of a walk."""
+"""Pages whose instructions are counted, near the start and near the end of a walk."""
 
 
-@dataclass(frozen=True)
-class Walk:
-    """A walk with so many models a page.
-
-    ``cpu`` are seconds and ``memory`` megabytes of each page, medians of some walks; ``instructions`` are
-    those of a page near the start and of one near the end, None where they are not counted.
-    """
-
-    items: int
-    cpu: Sequence[float]
-    memory: Sequence[float]
-    calls: int
-    instructions: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One page of one walk."""
+class _Page(NamedTuple):
+    """The request for one page of a walk, its CPU seconds, and the resident memory after it in MB."""
 
     parameters: Parameters
     cpu: float
     memory: float
 
 
-def measure(contestants: Contestants) -> list[Walk]:
-    """Walk with each size of page.
+def measure(contestants: Contestants, rounds: int) -> list[Table]:
+    """Walk with two page sizes; return the table.
 
     Raises:
-        BenchError: a walk lost a model, saw one twice, or asked Bedrock more often than it must.
+        BenchError: a walk lost a model, repeated one, or called Bedrock more often than necessary.
     """
-    counted = has("valgrind")
+    columns = ["models a page", "pages", "calls of Bedrock"]
+    for name in ("instructions, millions", "CPU, ms", "memory, MB"):
+        columns += [f"{name}: at the start", "at the end", "×"]
     with Upstream() as upstream:
-        return [_measure(contestants.ours, upstream, items, counted=counted) for items in ITEMS]
+        rows = [_row(contestants.ours, upstream, items) for items in (1000, 100)]
+    title = f"A walk over {MODELS:,} models by the cursor: every model once, with the fewest calls possible"
+    return [Table(title, columns, rows)]
 
 
-def _measure(contestant: Contestant, upstream: Upstream, items: int, *, counted: bool) -> Walk:
+def _row(contestant: Contestant, upstream: Upstream, items: int) -> list[str]:
     progress(f"walk: {MODELS:,} models, {items} a page")
     upstream.load(MODELS)
-    walks = []
-    for _ in range(_WALKS):
-        with Process(contestant, upstream.http) as process:
-            walks.append(_walk(process, items))
-    pages, calls = len(walks[0]), upstream.load(MODELS)
-    if calls != _WALKS * -(-MODELS // items):
-        raise BenchError(f"{_WALKS} walks over {MODELS:,} models, {items} a page, asked Bedrock {calls:,} times.")
-    return Walk(
-        items,
-        [median(walk[page].cpu for walk in walks) for page in range(pages)],
-        [median(walk[page].memory for walk in walks) for page in range(pages)],
-        calls // _WALKS,
-        _instructions(contestant, upstream, walks[0]) if counted else None,
-    )
+    with Process(contestant, upstream.http) as process:
+        pages = _walk(process, items)
+    calls = upstream.load(MODELS).calls
+    if calls != -(-MODELS // items):
+        raise BenchError(f"A walk over {MODELS:,} models, {items} a page, called Bedrock {calls:,} times.")
+    cpu, memory = [page.cpu * 1e3 for page in pages], [page.memory for page in pages]
+    tenth = len(pages) // 10
+    return [
+        *(number(items), number(len(pages)), number(calls)),
+        *_compared(*_instructions(contestant, upstream, pages)),
+        *_compared(median(cpu[:tenth]), median(cpu[-tenth:])),
+        *_compared(median(memory[:tenth]), median(memory[-tenth:])),
+    ]
 
 
-def _walk(process: Process, items: int) -> list[_Step]:
-    steps: list[_Step] = []
+def _compared(start: float, end: float) -> tuple[str, str, str]:
+    return number(start, 1), number(end, 1), ratio(end, start)
+
+
+def _walk(process: Process, items: int) -> list[_Page]:
+    pages: list[_Page] = []
     seen: list[str] = []
-    parameters: Parameters = {"maxItems": items}
-    while True:
-        answer = process.ask(parameters)
-        steps.append(_Step(parameters, answer.cpu, process.memory("VmRSS")))
-        seen += [model["modelArn"] for model in answer.body["modelSummaries"]]
-        if "nextCursor" not in answer.body:
-            break
-        parameters = {"maxItems": items, "cursor": answer.body["nextCursor"]}
+    parameters: Parameters | None = {"maxItems": items}
+    while parameters:
+        result = process.request(parameters)
+        pages.append(_Page(parameters, result.cpu, resident_memory(process.pid)))
+        seen += [model["modelArn"] for model in result.body["modelSummaries"]]
+        cursor = result.body.get("nextCursor")
+        parameters = {"maxItems": items, "cursor": cursor} if cursor else None
     if len(seen) != MODELS or len(set(seen)) != MODELS:
         raise BenchError(f"A walk over {MODELS:,} models saw {len(seen):,}, {len(set(seen)):,} of them different.")
-    return steps
+    return pages
 
 
-def _instructions(contestant: Contestant, upstream: Upstream, steps: Sequence[_Step]) -> tuple[float, float]:
-    """Return the instructions of a page near the start and of one near the end; not the last, which has no cursor."""
-    warming, first, last = steps[1:4], steps[4 : 4 + _COUNTED], steps[-1 - _COUNTED : -1]
-    questions = [partial(Process.ask, parameters=step.parameters) for step in (*warming, *first, *last)]
-    counts = count_instructions(contestant, upstream.http, questions)[len(warming) :]
+def _instructions(contestant: Contestant, upstream: Upstream, pages: Sequence[_Page]) -> tuple[float, float]:
+    """Return the instructions in millions near the start and near the end, without the last page: it has no cursor."""
+    warm_up, first, last = pages[1:4], pages[4 : 4 + _COUNTED], pages[-1 - _COUNTED : -1]
+    steps = [partial(Process.request, parameters=page.parameters) for page in (*warm_up, *first, *last)]
+    counts = [count / 1e6 for count in count_instructions(contestant, upstream.http, steps)[len(warm_up) :]]
     return median(counts[:_COUNTED]), median(counts[_COUNTED:])
-
-
-def tables(walks: Sequence[Walk]) -> list[Table]:
-    """Return the table."""
-    cells = [
-        [
-            *(f"{walk.items:,}", f"{len(walk.cpu):,}", f"{walk.calls:,}"),
-            *([f"{count / 1e6:.1f}" for count in walk.instructions] if walk.instructions else ["–", "–"]),
-            ratio(*reversed(walk.instructions)) if walk.instructions else "–",
-            *_tenths([seconds * 1e3 for seconds in walk.cpu]),
-            *_tenths(walk.memory),
-        ]
-        for walk in walks
-    ]
-    names = ["models a page", "pages", "calls of Bedrock"]
-    for name in ("instructions, millions", "CPU, ms", "memory, MB"):
-        names += [f"{name}: at the start", "at the end", "×"]
-    return [
-        Table(
-            f"A walk over {MODELS:,} models by the cursor: every model once, with the fewest calls possible",
-            names,
-            cells,
-        )
-    ]
-
-
-def _tenths(values: Sequence[float]) -> list[str]:
-    """Return the medians of the first and of the last tenth, and their ratio."""
-    size = len(values) // 10
-    first, last = median(values[:size]), median(values[-size:])
-    return [f"{first:.1f}", f"{last:.1f}", ratio(last, first)]

@@ -1,134 +1,91 @@
-"""The warm path: CPU of a request in a process that has answered before, against boto3's bare call of the same page.
+"""Warm requests: CPU and instructions of a request in a process that has responded before.
 
-Over plain HTTP: TLS would add the same to all, and so hide what differs.
+The base is boto3's bare call of the same page. Over plain HTTP, because TLS adds the same to all of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from statistics import median
+from typing import NamedTuple
 
 from tools.bench.contestants import Contestant, Contestants
-from tools.bench.processes import Process, Question, count_instructions, has, interleaved, progress, two_at_a_time
-from tools.bench.report import Table, ratio
-from tools.bench.upstream import Upstream, newest
-
-ITEMS = (10, 100, 1000)
-
-_LARGER = 1500
-"""Models of the account whose first page has a successor, whatever its size."""
+from tools.bench.process import Process, count_instructions, interleaved, two_at_a_time
+from tools.processes import resident_memory
+from tools.report import Table, number, progress, ratio
+from tools.upstream import Upstream, newest
 
 _TIMED = {10: 10, 100: 3, 1000: 1}
-"""Requests of one timing, by the models of a page: some milliseconds, so that the turns are short."""
+"""Requests per timing, by the models of a page: some milliseconds, so that the turns are short."""
 
 _COUNTED = {10: 10, 100: 5, 1000: 2}
-"""Requests of one count of instructions: under callgrind each takes fifty times as long."""
+"""Requests per count of instructions: under callgrind each takes fifty times as long."""
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One page: how many models it holds, and how many the account has."""
+class _Page(NamedTuple):
+    """The number of models on the page, and in the account."""
 
     items: int
     models: int
 
-    @property
-    def last(self) -> bool:
-        """Whether it is the account's only page."""
-        return self.items == self.models
+
+_PAGES = [_Page(items, items) for items in _TIMED] + [_Page(items, 1500) for items in _TIMED]
+"""The only page of an account, and the first of a larger one, for which the function makes a cursor."""
 
 
-KINDS = [Kind(items, items) for items in ITEMS] + [Kind(items, _LARGER) for items in ITEMS]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a request costs one contestant, by the kind of page: CPU seconds, and instructions where counted."""
-
-    name: str
-    cpu: dict[Kind, float]
-    instructions: dict[Kind, float] | None
-
-
-def measure(contestants: Contestants, rounds: int) -> list[Cost]:
-    """Measure all; the first is the bare call, which the others are measured against."""
+def measure(contestants: Contestants, rounds: int) -> list[Table]:
+    """Measure all contestants; return the tables of CPU time and of instructions."""
     measured = [contestants.call, *contestants.handlers, contestants.direct]
-    counts: Sequence[dict[Kind, float] | None] = [None] * len(measured)
-    if has("valgrind"):
-        progress("warm: instructions")
-        counts = two_at_a_time(_instructions, measured)
-    cpu = _cpu(measured, 3 * rounds)
+    progress("warm: instructions")
+    instructions = two_at_a_time(_instructions, measured)
     return [
-        Cost(contestant.name, {kind: medians[index] for kind, medians in cpu.items()}, count)
-        for index, (contestant, count) in enumerate(zip(measured, counts, strict=True))
+        _table("CPU, ms, over plain HTTP, and memory", measured, _cpu(measured, 3 * rounds), 2, "peak memory, MB"),
+        _table("instructions, millions", measured, instructions, 1),
     ]
 
 
-def _cpu(contestants: Sequence[Contestant], rounds: int) -> dict[Kind, list[float]]:
-    medians: dict[Kind, list[float]] = {}
+def _cpu(contestants: Sequence[Contestant], rounds: int) -> list[tuple[float, ...]]:
+    """Return for each contestant the median CPU time of each page in ms, then the peak memory in MB."""
+    columns: list[list[float]] = []
     with Upstream() as upstream, ExitStack() as stack:
         processes = [stack.enter_context(Process(contestant, upstream.http)) for contestant in contestants]
-        for kind in KINDS:
-            progress(f"warm: CPU, {kind.items} of {kind.models} models, {rounds} rounds")
-            upstream.load(kind.models)
-            ask = partial(Process.listing, items=kind.items, expected=newest(kind.items, kind.models))
+        for page in _PAGES:
+            progress(f"warm: CPU, {page.items} of {page.models} models, {rounds} rounds")
+            upstream.load(page.models)
+            request = partial(Process.request_page, expected=newest(*page))
             for process in processes:
-                ask(process, times=3)
-            rows = interleaved([partial(ask, process, times=_TIMED[kind.items]) for process in processes], rounds)
-            medians[kind] = [median(answer.cpu for answer in answers) for answers in rows]
-    return medians
+                request(process, times=3)
+            rows = interleaved([partial(request, process, times=_TIMED[page.items]) for process in processes], rounds)
+            columns.append([median(result.cpu for result in results) * 1e3 for results in rows])
+        columns.append([resident_memory(process.pid, peak=True) for process in processes])
+    return list(zip(*columns, strict=True))
 
 
-def _instructions(contestant: Contestant) -> dict[Kind, float]:
+def _instructions(contestant: Contestant) -> list[float]:
+    """Return the instructions of one request for each page, in millions."""
     with Upstream() as upstream:
-        # Each kind of page is asked for twice: to be warm for it, and to count.
-        counts = count_instructions(contestant, upstream.http, list(_questions(upstream)))[1::2]
-    return {kind: count / _COUNTED[kind.items] for kind, count in zip(KINDS, counts, strict=True)}
+
+        def warm_up(page: _Page, process: Process) -> None:
+            upstream.load(page.models)
+            process.request_page(newest(*page))
+
+        def count(page: _Page, process: Process) -> None:
+            process.request_page(newest(*page), _COUNTED[page.items])
+
+        steps = [partial(step, page) for page in _PAGES for step in (warm_up, count)]
+        counts = count_instructions(contestant, upstream.http, steps)[1::2]
+    return [total / _COUNTED[page.items] / 1e6 for page, total in zip(_PAGES, counts, strict=True)]
 
 
-def _questions(upstream: Upstream) -> Iterator[Question]:
-    for kind in KINDS:
-        ask = partial(Process.listing, items=kind.items, expected=newest(kind.items, kind.models))
-        yield partial(_load_and_ask, upstream, kind.models, ask)
-        yield partial(ask, times=_COUNTED[kind.items])
-
-
-def _load_and_ask(upstream: Upstream, models: int, ask: Question, process: Process) -> None:
-    upstream.load(models)
-    ask(process)
-
-
-def tables(costs: Sequence[Cost]) -> list[Table]:
-    """Return the tables of CPU time and of instructions."""
-    base = costs[0]
-    made = [
-        Table(
-            "Warm request: CPU, ms, over plain HTTP; the bare call of the same page = 1.00",
-            _columns(),
-            [
-                [
-                    cost.name,
-                    *(f"{cost.cpu[kind] * 1e3:.2f} ({ratio(cost.cpu[kind], base.cpu[kind])})" for kind in KINDS),
-                ]
-                for cost in costs
-            ],
-        )
+def _table(
+    what: str, measured: Sequence[Contestant], values: Sequence[Sequence[float]], digits: int, *last: str
+) -> Table:
+    columns = [str(page.items) if page.items == page.models else f"{page.items} of {page.models}" for page in _PAGES]
+    rows = [
+        [
+            contestant.name,
+            *(f"{number(value, digits)} ({ratio(value, base)})" for value, base in zip(row, values[0], strict=True)),
+        ]
+        for contestant, row in zip(measured, values, strict=True)
     ]
-    if base.instructions is not None:
-        made.append(
-            Table(
-                "Warm request: instructions, millions; the bare call of the same page = 1.00",
-                _columns(),
-                [[cost.name, *_counted(cost.instructions or {}, base.instructions)] for cost in costs],
-            )
-        )
-    return made
-
-
-def _columns() -> list[str]:
-    return ["", *(f"{kind.items} {'' if kind.last else 'of ' + str(kind.models)}".strip() for kind in KINDS)]
-
-
-def _counted(counts: dict[Kind, float], base: dict[Kind, float]) -> list[str]:
-    return [f"{counts[kind] / 1e6:.1f} ({ratio(counts[kind], base[kind])})" for kind in KINDS]
+    return Table(f"Warm request: {what}; the bare call of the same page = 1.00", ["", *columns, *last], rows)

@@ -1,1 +1,1 @@
-"""Load: a thousand walks at once, by two ways, before a Bedrock that is well and one that is not; and memory."""
+"""Load tests: a thousand walks at once in two environments, with and without faults of Bedrock; and memory."""

@@ -1,7 +1,6 @@
-"""``python -m tools.soak``: minutes of load, and whether anything was lost, came twice, failed or leaked."""
+"""``python -m tools.soak``: some minutes of load; fails if a model was lost or repeated, or memory grows."""
 
 import argparse
-import itertools
 import random
 import sys
 import tempfile
@@ -9,32 +8,33 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from infra.bundling import bundle
-from tools.soak.servers import Containers, LocalServer, Server
-from tools.soak.upstream import CAUSED, Account, Trouble, Upstream
-from tools.soak.walks import Walk, Walks
+from tools.report import Table, number, progress
+from tools.soak.servers import Server, containers, local_server
+from tools.soak.walks import MODELS, Walk, Walks
+from tools.upstream import FAULT_PROBLEMS, Counts, Trouble, Upstream, Variables
 
 _CONTAINERS = 4
-_LEAK = 2.0
-"""MB that a process may grow by in the second half of its requests: what an allocator does is less."""
+_MAX_GROWTH = 2.0
+"""MB that a process may grow by in the second half of its requests: more than an allocator needs."""
 
-_SIDE_BY_SIDE = 8
-"""Walks at once where memory is what counts."""
+_CONCURRENCY = 8
+"""Concurrent walks while memory is measured."""
 
-Start: TypeAlias = Callable[[str, Path], Server]
+Start: TypeAlias = Callable[[Variables, Path], AbstractContextManager[Server]]
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way to the function, and the trouble that its Bedrock makes.
+class Environment:
+    """One way to run the function, and the faults that Bedrock makes for it.
 
-    Trouble comes in spells that outlast botocore's three attempts at most of the requests at hand.
+    The bursts of faults are longer than botocore's three attempts at most of the concurrent requests.
     """
 
     name: str
@@ -42,168 +42,148 @@ class Way:
     trouble: Trouble
 
 
-@dataclass(frozen=True)
-class Result:
-    """What one part came to: a row of the table, and what was wrong."""
+def environments(bundled: Path, walks: int) -> tuple[Environment, Environment]:
+    """Return the local server, and some containers of the bundle, for so many concurrent walks."""
+    start = partial(containers, bundled, _CONTAINERS)
+    return (
+        Environment("local server", local_server, Trouble(0.05, walks // 2, 3 * walks)),
+        # Fewer concurrent requests, and a walk waits while others are retried.
+        Environment(f"bundle, {_CONTAINERS} containers", start, Trouble(0.02, 20, 1000)),
+    )
+
+
+class Result(NamedTuple):
+    """A row of a table, and the violations."""
 
     row: Sequence[str]
-    wrong: Sequence[str]
+    violations: Sequence[str]
 
 
 class Soak:
-    """All of it."""
+    """The load tests of one seed, with one Bedrock."""
 
     def __init__(self, seed: int, upstream: Upstream) -> None:
-        """Take the seed of everything, and the Bedrock."""
+        self._seed = seed
         self._upstream = upstream
         self._walks = Walks(seed)
 
-    def walk(self, way: Way, count: int, *, troubled: bool) -> Result:
-        """Go so many walks at once."""
-        with self._serving(way, way.trouble if troubled else Trouble()) as server:
+    def walk(self, environment: Environment, count: int, *, faults: bool) -> Result:
+        """Make so many walks at once, with or without faults of Bedrock."""
+        with self._serving(environment, environment.trouble if faults else Trouble()) as server:
             start = time.monotonic()
-            walks = list(self._go(server, range(count), count))
+            walks = list(self._run(server, range(count), count))
             seconds = time.monotonic() - start
-            account = self._upstream.make(Trouble())
-            kinds = _kinds(walks)
-            row = [
-                *(way.name, "troubled" if troubled else "well", f"{count:,}", f"{kinds.total():,}"),
-                *(f"{kinds.total() / seconds:.0f}", f"{account.calls:,}", f"{sum(account.faults.values()):,}"),
-                ", ".join(f"{kind} {number:,}" for kind, number in sorted(kinds.items()) if kind != "ok"),
-            ]
-            return Result(row, [*_wrong(walks), *_unaccounted(server, kinds, account)])
+            counts, outcomes = self._load(Trouble()), _outcomes(walks)
+            failed = ", ".join(f"{outcome} {times:,}" for outcome, times in sorted(outcomes.items()) if outcome != "ok")
+            figures = count, outcomes.total(), outcomes.total() / seconds, counts.calls, counts.faults
+            row = [environment.name, "faults" if faults else "no faults", *map(number, figures), failed]
+            return Result(row, [*_wrong(walks), *_mismatches(server, outcomes, counts)])
 
-    def endure(self, way: Way, requests: int) -> Result:
-        """Have one process answer so many requests, and see that its memory stays as it is."""
-        with self._serving(way, Trouble(share=0.002)) as server:
+    def measure_memory(self, environment: Environment, requests: int) -> Result:
+        """Send so many requests to one process, and check that its memory does not grow."""
+        with self._serving(environment, Trouble(0.002)) as server:
             walks: list[Walk] = []
             sizes: list[float] = []
-            answered = 0
-            # The first twentieth is for warming up.
-            for mark in (requests // 20, *(requests // 20 + requests * tenth // 10 for tenth in range(1, 11))):
-                while answered < mark:
-                    numbers = range(len(walks), len(walks) + 5 * _SIDE_BY_SIDE)
-                    batch = list(self._go(server, numbers, _SIDE_BY_SIDE))
+            sent = 0
+            # The first twentieth is the warm-up.
+            for end in (requests // 20, requests // 2, requests):
+                while sent < end:
+                    numbers = range(len(walks), len(walks) + 5 * _CONCURRENCY)
+                    batch = list(self._run(server, numbers, _CONCURRENCY))
                     walks += batch
-                    answered += _kinds(batch).total()
+                    sent += _outcomes(batch).total()
                 sizes.append(server.memory())
-                progress(f"{way.name}: {answered:,} requests, {sizes[-1]:.1f} MB")
-            start, middle, end = sizes[0], sizes[5], sizes[-1]
-            wrong = [*_wrong(walks), *_unaccounted(server, _kinds(walks), self._upstream.make(Trouble()))]
-            if end - middle > _LEAK:
-                wrong.append(f"memory grew by {end - middle:.1f} MB over the second half of {requests:,} requests")
-            row = [way.name, f"{answered:,}", *(f"{size:.1f}" for size in (start, middle, end))]
-            return Result(row, wrong)
+                progress(f"{environment.name}: {sent:,} requests, {sizes[-1]:.1f} MB")
+            violations = [*_wrong(walks), *_mismatches(server, _outcomes(walks), self._load(Trouble()))]
+            if (growth := sizes[-1] - sizes[-2]) > _MAX_GROWTH:
+                violations.append(f"memory grew by {growth:.1f} MB in the second half of {requests:,} requests")
+            return Result([environment.name, number(sent), *(number(size, 1) for size in sizes)], violations)
+
+    def _load(self, trouble: Trouble) -> Counts:
+        return self._upstream.load(MODELS, self._seed, trouble)
 
     @contextmanager
-    def _serving(self, way: Way, trouble: Trouble) -> Iterator[Server]:
-        with tempfile.TemporaryDirectory() as folder:
-            server = way.start(self._upstream.url, Path(folder))
-            try:
-                self._upstream.make(trouble)
-                yield server
-            finally:
-                server.close()
+    def _serving(self, environment: Environment, trouble: Trouble) -> Iterator[Server]:
+        with tempfile.TemporaryDirectory() as folder, environment.start(self._upstream.http, Path(folder)) as server:
+            self._load(trouble)
+            yield server
 
-    def _go(self, server: Server, numbers: range, at_once: int) -> Iterator[Walk]:
-        def go(number: int) -> Walk:
-            with server.connect() as ask:
-                return self._walks.walk(number, ask)
-
-        with ThreadPoolExecutor(at_once) as pool:
-            for done, walk in enumerate(as_completed([pool.submit(go, number) for number in numbers]), 1):
-                yield walk.result()
+    def _run(self, server: Server, numbers: range, concurrency: int) -> Iterator[Walk]:
+        with ThreadPoolExecutor(concurrency) as pool:
+            futures = [pool.submit(self._walks.walk, server.send, number) for number in numbers]
+            for done, future in enumerate(as_completed(futures), 1):
+                yield future.result()
                 if done % 100 == 0:
                     progress(f"{done:,} walks")
 
 
-def _kinds(walks: Sequence[Walk]) -> Counter[str]:
-    return sum((walk.kinds for walk in walks), Counter[str]())
+def _outcomes(walks: Sequence[Walk]) -> Counter[str]:
+    return sum((walk.outcomes for walk in walks), Counter[str]())
 
 
 def _wrong(walks: Sequence[Walk]) -> list[str]:
     return [f"walk {walk.number}: {walk.wrong}" for walk in walks if walk.wrong is not None]
 
 
-def _unaccounted(server: Server, kinds: Counter[str], account: Account) -> Iterator[str]:
-    """Yield what clients, the log and Bedrock do not agree about.
+def _mismatches(server: Server, outcomes: Counter[str], counts: Counts) -> Iterator[str]:
+    """Yield what clients, the log and Bedrock disagree about.
 
-    Each fault of Bedrock must have cost one retry or one request its end, and nothing else may have.
+    Each fault of Bedrock must have caused one retry or ended one request, and nothing else may have.
     """
+    yield from server.unexpected()
     logged = list(server.requests())
-    yield from server.complaints()
-    outcomes = Counter(line["outcome"] for line in logged)
-    if outcomes != kinds:
-        yield f"clients were answered {dict(kinds)}, and logged was {dict(outcomes)}"
+    logged_outcomes = Counter(line["outcome"] for line in logged)
+    if logged_outcomes != outcomes:
+        yield f"clients received {dict(outcomes)}, and the log has {dict(logged_outcomes)}"
     attempts = sum(line["upstream_pages"] + line["upstream_retries"] for line in logged)
-    if attempts != account.calls:
-        yield f"the function tells of {attempts:,} calls, and Bedrock of {account.calls:,}"
-    felt = sum(line["upstream_retries"] + (line.get("stop_reason", line["outcome"]) in CAUSED) for line in logged)
-    if felt != sum(account.faults.values()):
-        yield f"{felt:,} calls failed, and Bedrock's faults were {sum(account.faults.values()):,}"
-    if account.refused:
-        yield f"{account.refused:,} calls of Bedrock were not valid"
-
-
-def ways(bundled: Path, walks: int) -> tuple[Way, Way]:
-    """Return the two ways for so many walks at once: the local server, and some containers of the bundle."""
-    start = partial(Containers, bundled, count=_CONTAINERS)
-    return (
-        Way("local server", LocalServer, Trouble(0.05, walks // 2, 3 * walks)),
-        # Far fewer requests at a time, and a walk waits while others' are retried.
-        Way(f"bundle, {_CONTAINERS} containers", start, Trouble(0.02, 20, 1000)),
+    if attempts != counts.calls:
+        yield f"the log has {attempts:,} calls, and Bedrock received {counts.calls:,}"
+    felt = sum(
+        line["upstream_retries"] + (line.get("stop_reason", line["outcome"]) in FAULT_PROBLEMS) for line in logged
     )
+    if felt != counts.faults:
+        yield f"the log has {felt:,} failed calls, and Bedrock failed {counts.faults:,}"
+    if counts.invalid:
+        yield f"{counts.invalid:,} calls of Bedrock were not valid"
 
 
 def main() -> int:
     """Run the command line; return the exit status."""
     options = _parser().parse_args()
     if not sys.platform.startswith("linux"):
-        print("soak: left out: Lambda's runtime client is for Linux only", file=sys.stderr)
+        print("soak: skipped: Lambda's runtime client needs Linux", file=sys.stderr)
         return 0
-    again = f"--walks {options.walks} --requests {options.requests} --seed {options.seed}"
-    progress(again)
-    with tempfile.TemporaryDirectory() as folder, Upstream(options.seed) as upstream:
+    arguments = f"--walks {options.walks} --requests {options.requests} --seed {options.seed}"
+    progress(f"soak: {arguments}")
+    with tempfile.TemporaryDirectory() as folder, Upstream() as upstream:
         bundle(Path(folder))
         soak = Soak(options.seed, upstream)
-        local, containers = ways(Path(folder), options.walks)
-        parts = itertools.product((local, containers), (False, True))
-        walked = [soak.walk(way, options.walks, troubled=troubled) for way, troubled in parts]
-        one = Way("bundle, one container", partial(Containers, Path(folder), count=1), Trouble())
-        endured = [soak.endure(way, options.requests) for way in (local, one)]
-    _print(("walks", "Bedrock", "walks", "requests", "a second", "calls", "faults", "not ok"), walked)
-    _print(("memory, MB", "requests", "start", "middle", "end"), endured)
-    wrong = [text for result in (*walked, *endured) for text in result.wrong]
-    for text in wrong[:50]:
+        local, bundled = environments(Path(folder), options.walks)
+        single = Environment("bundle, 1 container", partial(containers, Path(folder), 1), Trouble())
+        walks = [soak.walk(it, options.walks, faults=faults) for it in (local, bundled) for faults in (False, True)]
+        memory = [soak.measure_memory(it, options.requests) for it in (local, single)]
+    columns = ["", "Bedrock", "walks", "requests", "per second", "calls", "faults", "not ok"]
+    print(Table("Concurrent walks", columns, [result.row for result in walks], (0, 1, 7)), end="\n\n")
+    columns = ["", "requests", "start", "middle", "end"]
+    print(Table("Resident memory, MB", columns, [result.row for result in memory]))
+    violations = [text for result in (*walks, *memory) for text in result.violations]
+    for text in violations[:50]:
         print(f"soak: {text[:1000]}", file=sys.stderr)
-    if wrong:
-        print(f"soak: {len(wrong)} violations; again with python -m tools.soak {again}", file=sys.stderr)
-    return bool(wrong)
+    if violations:
+        print(f"soak: {len(violations)} violations; repeat with: python -m tools.soak {arguments}", file=sys.stderr)
+    return bool(violations)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.soak",
-        description="Load the local server and the built bundle for some minutes. A seed gives the same walks again; "
-        "which of their requests Bedrock fails depends on who comes first.",
+        description="Load the local server and the built bundle for some minutes. The same seed makes the same walks; "
+        "which of their requests Bedrock fails depends on timing.",
     )
-    parser.add_argument("--walks", type=int, default=1000, help="how many at once (default: 1000)")
-    parser.add_argument("--requests", type=int, default=50_000, help="of one process, for its memory (default: 50000)")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="another one each time if not given")
+    parser.add_argument("--walks", type=int, default=1000, help="number of concurrent walks (default: 1000)")
+    parser.add_argument("--requests", type=int, default=50_000, help="per process, for its memory (default: 50000)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="default: a random one")
     return parser
-
-
-def progress(text: str) -> None:
-    """Say on standard error what goes on now."""
-    print(f"soak: {text}", file=sys.stderr, flush=True)
-
-
-def _print(columns: Sequence[str], results: Sequence[Result]) -> None:
-    rows = [columns, *(result.row for result in results)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    print()
 
 
 if __name__ == "__main__":

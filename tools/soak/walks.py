@@ -1,4 +1,4 @@
-"""Walks: listings followed to their end by the cursor, each with filters of its own, held against the emulator's."""
+"""Walks: listings followed by cursor to their end, each with random filters, compared with the emulator's listing."""
 
 import json
 import random
@@ -6,78 +6,74 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from emulators.bedrock import Emulator
-from emulators.models import Model
-from tools.soak.servers import Ask, Parameters, as_text
-from tools.soak.upstream import CAUSED, MODELS, held
+from emulators.models import Model, plausible_models
+from tools.soak.servers import Parameters, Send, query_string
+from tools.upstream import FAULT_PROBLEMS
 
-_LONGEST = 2000
-"""Requests after which a walk is taken for endless."""
+MODELS = 400
 
-_HOSTILE = 0.03
-"""The share of requests before which a walk sends one that must be refused."""
+_MAX_REQUESTS = 2000
+"""After so many requests a walk counts as endless."""
+
+_INVALID_RATE = 0.03
+"""The share of requests in front of which a walk sends one that must be refused."""
 
 
 @dataclass
 class Walk:
-    """How one went: the requests by what they were answered, and what was wrong, if anything."""
+    """A walk: the outcomes of its requests, and what was wrong, if anything."""
 
     number: int
-    kinds: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
     wrong: str | None = None
-
-    @property
-    def requests(self) -> int:
-        """How many requests it took."""
-        return self.kinds.total()
 
 
 class Walks:
-    """All the walks of a seed: the same number is the same walk."""
+    """All walks of a seed: the same number is the same walk."""
 
     def __init__(self, seed: int) -> None:
-        """Know what the Bedrock of this seed holds."""
         self._seed = seed
-        self._models = held(seed)
+        self._models = plausible_models(MODELS, seed)
         self._emulator = Emulator(self._models)
 
-    def walk(self, number: int, ask: Ask) -> Walk:
-        """Go one walk."""
+    def walk(self, send: Send, number: int) -> Walk:
+        """Follow the cursors of one listing to its end."""
         rng = random.Random(f"{self._seed} {number}")
         filters = _filters(rng, self._models)
         expected = self._listing(filters)
         walk, found = Walk(number), list[str]()
         cursor: dict[str, str] = {}
         request: Parameters = {}
-        while walk.requests < _LONGEST:
-            # After a failure the same request once more, or another one from the same cursor.
+        while walk.outcomes.total() < _MAX_REQUESTS:
+            # After a failure, send the same request again, or another one with the same cursor.
             if not request or rng.random() < 0.5:
                 request = {**filters, **_sizes(rng, len(expected)), **cursor}
-            if rng.random() < _HOSTILE:
-                _attack(walk, rng, request, ask)
-            answer = ask(request)
-            walk.kinds[answer.kind] += 1
-            if answer.kind == "ok":
-                found += answer.arns
-                if len(answer.arns) > int(request.get("maxItems", 100)):
-                    walk.wrong = f"{len(answer.arns)} models for {request}"
-                if answer.cursor is None:
+            if rng.random() < _INVALID_RATE:
+                _send_invalid(walk, rng, request, send)
+            result = send(request)
+            walk.outcomes[result.outcome] += 1
+            if result.outcome == "ok":
+                found += result.arns
+                if len(result.arns) > int(request.get("maxItems", 100)):
+                    walk.wrong = f"{len(result.arns)} models for {request}"
+                if result.cursor is None:
                     break
-                cursor, request = {"cursor": answer.cursor}, {}
-            elif answer.kind in CAUSED:
+                cursor, request = {"cursor": result.cursor}, {}
+            elif result.outcome in FAULT_PROBLEMS:
                 time.sleep(rng.uniform(0, 0.2))
             else:
-                walk.wrong = f"{answer.kind} for {request}"
+                walk.wrong = f"{result.outcome} for {request}"
                 return walk
         walk.wrong = walk.wrong or _difference(found, expected)
         return walk
 
     def _listing(self, filters: Parameters) -> list[str]:
-        listed = json.loads(self._emulator.list_custom_models(as_text({**filters, "maxResults": MODELS})).body)
-        assert "nextToken" not in listed
-        return [model["modelArn"] for model in listed["modelSummaries"]]
+        response = self._emulator.list_custom_models(query_string({**filters, "maxResults": MODELS}))
+        listing = json.loads(response.body)
+        assert "nextToken" not in listing
+        return [model["modelArn"] for model in listing["modelSummaries"]]
 
 
 def _filters(rng: random.Random, models: Sequence[Model]) -> Parameters:
@@ -85,8 +81,8 @@ def _filters(rng: random.Random, models: Sequence[Model]) -> Parameters:
     after, before = sorted((model.created, other.created))
     choices: Parameters = {
         "baseModelArnEquals": model.base_arn,
-        "creationTimeAfter": _instant(after),
-        "creationTimeBefore": _instant(before),
+        "creationTimeAfter": f"{after:%Y-%m-%dT%H:%M:%SZ}",
+        "creationTimeBefore": f"{before:%Y-%m-%dT%H:%M:%SZ}",
         "foundationModelArnEquals": model.foundation_arn,
         "isOwned": rng.random() < 0.7,
         "modelStatus": str(model.status),
@@ -97,12 +93,8 @@ def _filters(rng: random.Random, models: Sequence[Model]) -> Parameters:
     return {name: choices[name] for name in rng.sample(list(choices), rng.choice((0, 1, 1, 2, 3)))}
 
 
-def _instant(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
-
-
 def _sizes(rng: random.Random, total: int) -> Parameters:
-    """Return a maxItems that makes some ten requests of a walk, and a pageSize that makes a few calls of each."""
+    """Return a maxItems for a walk of about ten requests, and a pageSize for a few calls per request."""
     sizes: dict[str, int] = {}
     if rng.random() < 0.95:
         sizes["maxItems"] = rng.randint(1, total // 5 + 2)
@@ -111,24 +103,25 @@ def _sizes(rng: random.Random, total: int) -> Parameters:
     return sizes
 
 
-def _attack(walk: Walk, rng: random.Random, request: Parameters, ask: Ask) -> None:
-    attacks: list[tuple[str, Parameters]] = [
+def _send_invalid(walk: Walk, rng: random.Random, request: Parameters, send: Send) -> None:
+    """Send a request that must be refused."""
+    choices: list[tuple[str, Parameters]] = [
         ("invalid-query", {**request, "maxItems": 0}),
         ("invalid-query", {**request, "namecontains": "churn"}),
         ("invalid-cursor", {**request, "cursor": "no-cursor"}),
     ]
     if "cursor" in request:
-        attacks.append(("cursor-mismatch", {**request, "nameContains": "another"}))
-    expected, attack = rng.choice(attacks)
-    kind = ask(attack).kind
-    walk.kinds[kind] += 1
-    if kind != expected:
-        walk.wrong = f"{kind}, not {expected}, for {attack}"
+        choices.append(("cursor-mismatch", {**request, "nameContains": "another"}))
+    expected, invalid = rng.choice(choices)
+    outcome = send(invalid).outcome
+    walk.outcomes[outcome] += 1
+    if outcome != expected:
+        walk.wrong = f"{outcome}, not {expected}, for {invalid}"
 
 
 def _difference(found: list[str], expected: list[str]) -> str | None:
-    """Say what distinguishes what a walk found from what there is; None if nothing does."""
+    """Describe the difference between a walk and the listing; None if they are equal."""
     if found == expected:
         return None
-    lost, twice = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
-    return f"lost {sorted(lost)}, twice or not of this listing {sorted(twice)}" if lost or twice else "not in order"
+    lost, extra = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
+    return f"lost {sorted(lost)}, repeated or not in the listing {sorted(extra)}" if lost or extra else "not in order"

@@ -1,0 +1,40 @@
+"""The environment of the function when a tool runs it, and the memory of a process."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from emulators.lambda_runtime import lambda_environment
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def function_settings(bedrock: Mapping[str, str]) -> dict[str, str]:
+    """Return what a function needs besides ``lambda_environment``; it finds Bedrock by the variables ``bedrock``."""
+    return {
+        "AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "an-example-of-a-secret-access-key-only-1",
+        "AWS_SESSION_TOKEN": "an-example-of-a-session-token",
+        # No settings of this machine.
+        "AWS_CONFIG_FILE": "/nowhere",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
+        "CURSOR_KEY": "a key of the tools, used nowhere else",
+        **bedrock,
+    }
+
+
+def use_bedrock(url: str) -> None:
+    """Replace the settings in the environment of this process; a function in it calls the Bedrock at this URL only."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "CURSOR_", "POWERTOOLS_"))]:
+        del os.environ[name]
+    os.environ.update(lambda_environment(ROOT, **function_settings({"AWS_ENDPOINT_URL_BEDROCK": url})))
+
+
+def resident_memory(pid: int, *, peak: bool = False) -> float:
+    """Return the resident memory of a process in MB (10^6 bytes): now, or the most that it ever had."""
+    # Not ru_maxrss: a new process inherits that value from its parent.
+    field = "VmHWM" if peak else "VmRSS"
+    match = re.search(rf"^{field}:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert match is not None
+    return int(match[1]) * 1024 / 1e6
