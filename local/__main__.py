@@ -11,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+# The function imports its modules from the top level, as in its bundle.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lambda_src"))
 
+from custom_models.settings import SettingsError
 from local import SetupError
-from local.api_gateway import Context, Handler, serve
+from local.api_gateway import Context, serve
 from local.pages import pages
 from local.upstream import DEFAULT_COUNT, ENDPOINT, bedrock
 
@@ -27,7 +29,7 @@ def main() -> int:
     try:
         with bedrock(options.bedrock, options.models, options.count, options.account) as source:
             return _serve(options.port, source) if options.command == "serve" else _invoke(options.event)
-    except SetupError as error:
+    except (SetupError, SettingsError) as error:
         print(f"custom-models: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -113,21 +115,13 @@ def _event(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"is not JSON: {error}") from None
 
 
-def _handler() -> Handler:
-    """Import the function, which reads its settings from the environment."""
-    from custom_models.settings import SettingsError
-
-    try:
-        from handler import handler
-    except SettingsError as error:
-        raise SetupError(str(error)) from None
-    return handler
-
-
 def _serve(port: int, source: str) -> int:
+    # Imported here because the function reads its settings from the environment when it is imported.
+    from handler import handler
+
     with contextlib.ExitStack() as stack:
         try:
-            url = stack.enter_context(serve(_handler(), port, pages(source)))
+            url = stack.enter_context(serve(handler, port, pages(source)))
         except OSError as error:
             raise SetupError(f"Port {port} cannot be used ({error.strerror}); set PORT= to another, or to 0.") from None
         print(
@@ -148,7 +142,8 @@ def _serve(port: int, source: str) -> int:
 
 def _invoke(event: Any) -> int:
     with contextlib.redirect_stdout(sys.stderr):
-        handler = _handler()
+        from handler import handler  # here for the same reason
+
         try:
             result, status = handler(event, Context()), 0
         except Exception as error:
