@@ -1,4 +1,4 @@
-"""One line a request, whatever became of it, and nothing in it that must not be there."""
+"""The log and the metrics: one line of each per request, without secrets."""
 
 import contextlib
 import json
@@ -12,32 +12,18 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from custom_models.core import errors
 from emulators.bedrock import Emulator, deny, fields, throttle
-from emulators.faults import disconnect
+from emulators.faults import disconnect, respond_with
 from emulators.server import json_response
 from local.api_gateway import Context, proxy_event
 from tests.api import KEY, Api
 
+NewApi = Callable[[], Api]
 Logged = Callable[[], dict[str, Any]]
 Lines = Callable[[], list[dict[str, Any]]]
 
 
-def metrics(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return name → value of every metric, and the outcome that the requests were counted under."""
-    found: dict[str, Any] = {}
-    for line in lines:
-        for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
-            assert directive["Namespace"] == "CustomModels"
-            for metric in directive["Metrics"]:
-                found[metric["Name"]] = line[metric["Name"]]
-            for dimensions in directive["Dimensions"]:
-                assert line["service"] == "custom-models"
-                if "outcome" in dimensions:
-                    found["outcome"] = line["outcome"]
-    return found
-
-
-def test_a_listing_over_http(api: Api, logged: Logged) -> None:
-    answer = api.get("maxItems=5&nameContains=churn&isOwned=true&sortOrder=Ascending")
+def test_the_line_of_an_http_request(api: Api, logged: Logged) -> None:
+    response = api.get("maxItems=5&nameContains=churn&isOwned=true&sortOrder=Ascending")
     line = logged()
     assert line["level"] == "INFO"
     assert line["service"] == "custom-models"
@@ -48,12 +34,12 @@ def test_a_listing_over_http(api: Api, logged: Logged) -> None:
     assert (line["upstream_pages"], line["upstream_retries"]) == (1, 0)
     assert 0 < line["upstream_ms"] <= line["total_ms"]
     assert line["caller"] == "arn:aws:iam::123456789012:user/local"
-    assert line["request_id"] == line["correlation_id"] == answer.headers["X-Request-Id"]
+    assert line["request_id"] == line["correlation_id"] == response.headers["X-Request-Id"]
     assert line["function_request_id"] != line["request_id"]
-    assert line["cold_start"] in (True, False)
+    assert isinstance(line["cold_start"], bool)
 
 
-def test_a_direct_invocation(api: Api, logged: Logged) -> None:
+def test_the_line_of_a_direct_invocation(api: Api, logged: Logged) -> None:
     cursor = api.invoke({"maxItems": 299})["nextCursor"]
     logged()
     api.invoke({"cursor": cursor})
@@ -65,13 +51,13 @@ def test_a_direct_invocation(api: Api, logged: Logged) -> None:
     assert line["request_id"] == line["function_request_id"]
 
 
-def test_only_the_first_request_is_a_cold_start(new_api: Callable[[], Api], logged: Logged) -> None:
+def test_only_the_first_request_is_a_cold_start(new_api: NewApi, logged: Logged) -> None:
     api = new_api()
-    found = []
+    cold_starts = []
     for _ in range(3):
         api.get()
-        found.append(logged()["cold_start"])
-    assert found == [True, False, False]
+        cold_starts.append(logged()["cold_start"])
+    assert cold_starts == [True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -83,57 +69,64 @@ def test_only_the_first_request_is_a_cold_start(new_api: Callable[[], Api], logg
         ("/nothing/here?", "", "unknown", "not-found", 404),
     ],
 )
-def test_every_path(api: Api, logged: Logged, path: str, query: str, route: str, outcome: str, status: int) -> None:
+def test_the_route_the_outcome_and_the_status_are_logged(
+    api: Api, logged: Logged, path: str, query: str, route: str, outcome: str, status: int
+) -> None:
     api.get(query, path=path)
     line = logged()
     assert (line["route"], line["outcome"], line["status"]) == (route, outcome, status)
 
 
-def test_a_304_is_its_own_outcome(api: Api, logged: Logged) -> None:
+def test_a_304_has_the_outcome_not_modified(api: Api, logged: Logged) -> None:
     api.get("maxItems=1000", If_None_Match="*")
     line = logged()
     assert (line["outcome"], line["status"], line["items"]) == ("not-modified", 304, 300)
 
 
-def test_a_refusal_of_bedrocks_is_for_the_operators(api: Api, emulator: Emulator, logged: Logged) -> None:
+def test_an_error_for_the_operators_has_the_level_error(api: Api, emulator: Emulator, logged: Logged) -> None:
     emulator.misbehave(always=deny)
     api.get()
     line = logged()
-    assert (line["level"], line["outcome"], line["upstream_error"]) == (
-        "ERROR",
-        "upstream-denied",
-        "AccessDeniedException",
-    )
+    assert (line["level"], line["outcome"]) == ("ERROR", "upstream-denied")
+    assert line["upstream_error"] == "AccessDeniedException"
     assert "exception" not in line
 
 
-def test_a_fault_has_its_stack_trace_once(api: Api, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_reason_why_a_response_is_invalid_is_logged(api: Api, emulator: Emulator, logged: Logged) -> None:
+    emulator.misbehave(fields(nextToken=5))
+    api.get()
+    assert logged()["upstream_error"] == "Bedrock returned an invalid page token."
+
+
+def test_an_internal_error_is_logged_once_with_its_stack_trace(
+    api: Api, lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
-        raise RuntimeError("the inside")
+        raise RuntimeError("a secret detail")
 
     monkeypatch.setattr("custom_models.dispatch.list_models", fail)
     for event in (proxy_event("GET", "/v1/custom-models", []), {}):
         with contextlib.suppress(errors.Internal):
             api.handler(event, Context())
-        found = lines()
-        (line,) = [line for line in found if line.get("message") == "request"]
+        logged_lines = lines()
+        (line,) = [line for line in logged_lines if line.get("message") == "request"]
         assert (line["level"], line["outcome"], line["exception_name"]) == ("ERROR", "internal", "RuntimeError")
-        assert json.dumps(found).count("the inside") == json.dumps(line).count("the inside") > 0
+        assert json.dumps(logged_lines).count("a secret detail") == json.dumps(line).count("a secret detail") > 0
 
 
-def test_a_correlation_id_that_is_sane_is_taken(api: Api, logged: Logged) -> None:
+def test_the_correlation_id_of_the_client_is_logged(api: Api, logged: Logged) -> None:
     api.get(X_Correlation_Id="job-17/step:3")
     assert logged()["correlation_id"] == "job-17/step:3"
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "a\nb", "\x1b[31m", 'a"b', "ä", "x" * 257, "{}", "a,b;c"])
-def test_one_that_is_not_is_left(api: Api, logged: Logged, bad: str) -> None:
+def test_an_invalid_correlation_id_is_replaced_by_the_request_id(api: Api, logged: Logged, bad: str) -> None:
     api.get(X_Correlation_Id=bad)
     line = logged()
     assert line["correlation_id"] == line["request_id"]
 
 
-def test_a_caller_that_is_no_name_is_left(api: Api, logged: Logged) -> None:
+def test_an_invalid_caller_is_replaced_by_the_account(api: Api, logged: Logged) -> None:
     event = proxy_event("GET", "/v1/custom-models", [])
     event["requestContext"]["identity"] |= {"userArn": "x\n{}", "accountId": "123456789012"}
     api.handler(event, Context())
@@ -141,10 +134,10 @@ def test_a_caller_that_is_no_name_is_left(api: Api, logged: Logged) -> None:
 
 
 class TestSecrets:
-    def test_nothing_that_opens_anything_is_logged(
-        self, new_api: Callable[[], Api], emulator: Emulator, capsys: pytest.CaptureFixture[str]
+    def test_no_cursor_token_key_or_authorization_header_is_logged(
+        self, new_api: NewApi, emulator: Emulator, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """CursorSigner, tokens, keys and headers, on every path that they may take."""
+        """Neither after a success nor after any failure."""
         api = new_api()
         cursor = api.get("maxItems=5").body["nextCursor"]
         token = "token-of-bedrock"
@@ -164,40 +157,54 @@ class TestSecrets:
             assert secret not in output.out + output.err
 
     @pytest.mark.parametrize("code", ["token-of-bedrock", "\ud800", "a\nb", "x" * 65, "a b"])
-    def test_an_error_code_that_is_none_is_not_logged(
+    def test_an_error_code_that_could_hold_a_token_is_not_logged(
         self, api: Api, emulator: Emulator, logged: Logged, code: str
     ) -> None:
         emulator.misbehave(fields(nextToken="token-of-bedrock"))
         cursor = api.get("maxItems=5").body["nextCursor"]
         logged()
-        emulator.misbehave(lambda *_: json_response({"code": code}, 403))
+        emulator.misbehave(respond_with(json_response({"code": code}, 403)))
         api.get({"cursor": cursor})
         assert logged()["upstream_error"] == "unreadable, status 403"
 
-    def test_nor_is_the_url_of_an_answer_whose_headers_are_none(
+    def test_the_url_of_a_response_with_invalid_headers_is_not_logged(
         self, api: Api, emulator: Emulator, caplog: pytest.LogCaptureFixture
     ) -> None:
-        emulator.misbehave(fields(nextToken="token-of-bedrock"), lambda right, _: replace(right, headers={"a b": "c"}))
+        """urllib3 would log a warning with the URL, and so with the token."""
+        emulator.misbehave(
+            fields(nextToken="token-of-bedrock"),
+            lambda correct, _: replace(correct, headers={"a b": "c"}),
+        )
         api.get("maxItems=50&pageSize=5")
         assert len(emulator.calls) > 1
         assert "token-of-bedrock" not in caplog.text
 
-    def test_an_answer_that_is_no_listing_says_why(self, api: Api, emulator: Emulator, logged: Logged) -> None:
-        emulator.misbehave(fields(nextToken=5))
-        api.get()
-        assert logged()["upstream_error"] == "Bedrock returned an invalid page token."
 
-
-def powertools(line: dict[str, Any], names: list[str], **dimensions: str) -> Any:
-    """Return the definition that Powertools makes of some of a line's metrics."""
-    reference = EphemeralMetrics(namespace="CustomModels", service="custom-models")
+def definition_of_powertools(line: dict[str, Any], names: list[str], **dimensions: str) -> Any:
+    """Return the definition that Powertools writes for some of a line's metrics."""
+    metrics = EphemeralMetrics(namespace="CustomModels", service="custom-models")
     for name in names:
         unit = MetricUnit.Milliseconds if name == "UpstreamLatency" else MetricUnit.Count
-        reference.add_metric(name, unit, line[name])
+        metrics.add_metric(name, unit, line[name])
     for name, value in dimensions.items():
-        reference.add_dimension(name, value)
-    (definition,) = reference.serialize_metric_set()["_aws"]["CloudWatchMetrics"]
+        metrics.add_dimension(name, value)
+    (definition,) = metrics.serialize_metric_set()["_aws"]["CloudWatchMetrics"]
     return definition
+
+
+def metrics_of(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the value of each metric by its name, and the outcome that the requests are counted under."""
+    metrics: dict[str, Any] = {}
+    for line in lines:
+        for definition in line.get("_aws", {}).get("CloudWatchMetrics", []):
+            assert definition["Namespace"] == "CustomModels"
+            for metric in definition["Metrics"]:
+                metrics[metric["Name"]] = line[metric["Name"]]
+            for dimensions in definition["Dimensions"]:
+                assert line["service"] == "custom-models"
+                if "outcome" in dimensions:
+                    metrics["outcome"] = line["outcome"]
+    return metrics
 
 
 class TestMetrics:
@@ -208,22 +215,24 @@ class TestMetrics:
             ("cursor=x", ["Items", "RejectedCursors"]),
         ],
     )
-    def test_they_are_as_cloudwatch_takes_them(self, api: Api, lines: Lines, query: str, others: list[str]) -> None:
+    def test_the_metrics_are_in_cloudwatchs_embedded_metric_format(
+        self, api: Api, lines: Lines, query: str, others: list[str]
+    ) -> None:
         api.get(query)
         (line,) = [line for line in lines() if "_aws" in line]
         assert abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 60
         assert line["_aws"]["CloudWatchMetrics"] == [
-            powertools(line, ["Requests"], outcome=line["outcome"]),
-            powertools(line, others),
+            definition_of_powertools(line, ["Requests"], outcome=line["outcome"]),
+            definition_of_powertools(line, others),
         ]
         assert all(isinstance(line[name], (int, float)) for name in ["Requests", *others])
         assert line.keys() == {"_aws", "service", "outcome", "Requests", *others}
 
-    def test_of_a_listing(self, api: Api, lines: Lines) -> None:
+    def test_the_metrics_of_a_listing(self, api: Api, lines: Lines) -> None:
         api.get("maxItems=50&pageSize=20")
-        found = metrics(lines())
-        assert found.pop("UpstreamLatency") > 0
-        assert found == {
+        metrics = metrics_of(lines())
+        assert metrics.pop("UpstreamLatency") > 0
+        assert metrics == {
             "Requests": 1,
             "outcome": "ok",
             "Items": 50,
@@ -232,15 +241,15 @@ class TestMetrics:
             "RejectedCursors": 0,
         }
 
-    def test_of_throttling(self, new_api: Callable[[], Api], emulator: Emulator, lines: Lines) -> None:
+    def test_the_metrics_of_a_throttled_request(self, new_api: NewApi, emulator: Emulator, lines: Lines) -> None:
         emulator.misbehave(always=throttle)
         new_api().get()
-        found = metrics(lines())
-        assert (found["outcome"], found["UpstreamThrottles"], found["Items"]) == ("upstream-throttled", 3, 0)
+        metrics = metrics_of(lines())
+        assert (metrics["outcome"], metrics["UpstreamThrottles"], metrics["Items"]) == ("upstream-throttled", 3, 0)
 
     @pytest.mark.parametrize("query", ["cursor=x", "cursor=a.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"])
-    def test_of_a_rejected_cursor(self, api: Api, lines: Lines, query: str) -> None:
+    def test_the_metrics_of_a_rejected_cursor(self, api: Api, lines: Lines, query: str) -> None:
         api.get(query)
-        found = metrics(lines())
-        assert (found["outcome"], found["RejectedCursors"]) == ("invalid-cursor", 1)
-        assert "UpstreamLatency" not in found
+        metrics = metrics_of(lines())
+        assert (metrics["outcome"], metrics["RejectedCursors"]) == ("invalid-cursor", 1)
+        assert "UpstreamLatency" not in metrics

@@ -1,7 +1,8 @@
-"""Rule 2, end to end: following the cursor gives what one boto3 paginator gives, each model once."""
+"""Following the cursor returns the same models as one boto3 paginator, each of them once."""
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
@@ -28,20 +29,13 @@ filters = st.fixed_dictionaries(
 
 
 def as_json(model: Any) -> dict[str, str]:
-    """Return what boto3 makes of a model, as the API tells it."""
+    """Return a model as boto3 returns it, with the creation time as the API returns it."""
     return {**model, "creationTime": model["creationTime"].astimezone(UTC).isoformat().replace("+00:00", "Z")}
 
 
-class Pages:
-    """Makes pages shorter, some of them empty, some ending just where the models do."""
-
-    def __init__(self, sizes: list[int]) -> None:
-        self._sizes = sizes
-        self._turn = 0
-
-    def __call__(self, asked: int) -> int:
-        self._turn += 1
-        return min(asked, self._sizes[self._turn % len(self._sizes)])
+def as_text(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Return parameters as a query string spells them."""
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in parameters.items()}
 
 
 @given(
@@ -51,7 +45,7 @@ class Pages:
     requests=st.lists(st.tuples(sizes, sizes), min_size=1, max_size=4),
     pages=st.lists(st.integers(0, 30), min_size=1, max_size=4).filter(any) | st.just([1000]),
 )
-def test_following_the_cursor_gives_what_one_paginator_gives(
+def test_following_the_cursor_returns_what_one_paginator_returns(
     emulator: Emulator,
     api: Api,
     count: int,
@@ -61,55 +55,52 @@ def test_following_the_cursor_gives_what_one_paginator_gives(
     pages: list[int],
 ) -> None:
     emulator.load(plausible_models(count, seed))
-    reference = boto3.client("bedrock").get_paginator("list_custom_models").paginate(**parameters).build_full_result()
+    expected = boto3.client("bedrock").get_paginator("list_custom_models").paginate(**parameters).build_full_result()
     emulator.load(plausible_models(count, seed))
-    emulator.page_sizes = Pages(pages)
+    page_lengths = itertools.cycle(pages)
+    emulator.page_sizes = lambda requested: min(requested, next(page_lengths))
 
     found: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     for request in range(10_000):
         max_items, page_size = requests[request % len(requests)]
         event = {**parameters, "maxItems": max_items, "pageSize": page_size, **cursor}
-        if request % 2:
-            answer = api.invoke(event)
-        else:
-            answer = api.get({**event, "isOwned": str(event["isOwned"]).lower()} if "isOwned" in event else event).body
-        assert len(answer["modelSummaries"]) <= max_items
-        found += answer["modelSummaries"]
-        if "nextCursor" not in answer:
+        page = api.invoke(event) if request % 2 else api.get(as_text(event)).body
+        assert len(page["modelSummaries"]) <= max_items
+        found += page["modelSummaries"]
+        if "nextCursor" not in page:
             break
-        cursor = {"cursor": answer["nextCursor"]}
+        cursor = {"cursor": page["nextCursor"]}
 
-    assert found == [as_json(model) for model in reference.get("modelSummaries", [])]
+    assert found == [as_json(model) for model in expected.get("modelSummaries", [])]
     tokens = [call.get("nextToken") for call in emulator.calls]
-    assert len(tokens) == len(set(tokens)), "nothing is fetched twice"
+    assert len(tokens) == len(set(tokens)), "a page was requested twice"
 
 
 def walk(api: Api, max_items: int) -> Iterator[Response]:
     query: dict[str, object] = {"maxItems": max_items}
     while True:
-        answer = api.get(query)
-        yield answer
-        if "nextCursor" not in answer.body:
+        response = api.get(query)
+        yield response
+        if "nextCursor" not in response.body:
             return
-        query["cursor"] = answer.body["nextCursor"]
+        query["cursor"] = response.body["nextCursor"]
 
 
 @pytest.mark.parametrize("max_items", [7, 100, 150, 299, 300, 301, 1000])
-def test_three_hundred_models_in_as_few_calls_as_there_can_be(api: Api, emulator: Emulator, max_items: int) -> None:
-    found = [arn for answer in walk(api, max_items) for arn in answer.arns]
+def test_a_walk_makes_the_fewest_possible_calls(api: Api, emulator: Emulator, max_items: int) -> None:
+    found = [arn for response in walk(api, max_items) for arn in response.arns]
     assert len(found) == len(set(found)) == 300
     assert set(found) == {model.arn for model in plausible_models(300)}
     assert len(emulator.calls) == math.ceil(300 / max_items)
 
 
-def test_the_last_page_of_a_large_account_is_made_as_the_first(api: Api, emulator: Emulator) -> None:
-    """Nothing that a request does or carries grows on the way."""
+def test_cursors_and_calls_do_not_grow_during_a_long_walk(api: Api, emulator: Emulator) -> None:
     emulator.load(plausible_models(20_000))
     lengths: list[int] = []
-    for answer in walk(api, 1000):
-        assert len(answer.arns) == 1000
-        lengths.append(len(answer.body.get("nextCursor", "")))
+    for response in walk(api, 1000):
+        assert len(response.arns) == 1000
+        lengths.append(len(response.body.get("nextCursor", "")))
     *cursors, last = lengths
     assert (len(cursors), last) == (19, 0)
     assert max(cursors) - min(cursors) < 100
