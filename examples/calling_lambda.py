@@ -1,7 +1,7 @@
-"""A Lambda function that asks the Custom Models API's function directly: how many models there are in each status.
+"""A Lambda function that invokes the Custom Models API's function directly, and counts the models by status.
 
-Its environment has ALIAS_ARN, which the deployment prints as FunctionAliasArn; its role has the policy that is
-printed as CallersPolicyArn.
+Set ALIAS_ARN in its environment to the stack output FunctionAliasArn, and attach the policy in the stack output
+CallersPolicyArn to its role.
 """
 
 import json
@@ -15,23 +15,23 @@ import boto3
 from botocore.config import Config
 
 PAUSES = (2, 5)
-"""Seconds before another attempt when Bedrock is busy; the function has tried some times itself."""
+"""Seconds to wait before each further attempt when Bedrock is busy. The function itself has retried by then."""
 
-# Lambda's own throttling and failures are botocore's to retry.
+# botocore retries Lambda's own throttling and errors.
 LAMBDA = boto3.client("lambda", config=Config(retries={"mode": "standard", "total_max_attempts": 4}))
 
 
 class ListingFailed(Exception):
-    """The function raised; ``error_type`` is its error's class, such as ``InvalidQuery`` or ``ExpiredCursor``."""
+    """The function raised an error; ``error_type`` is its class, such as ``InvalidQuery`` or ``ExpiredCursor``."""
 
     def __init__(self, error: dict[str, Any]) -> None:
-        """Take what Lambda reports."""
+        """Take the error as Lambda reports it."""
         self.error_type = str(error.get("errorType"))
         super().__init__(f"{self.error_type}: {error.get('errorMessage')}")
 
 
 def custom_models(**filters: str | int | bool) -> Iterator[dict[str, str]]:
-    """Yield all custom models; the filters are the function's parameters, and ``maxItems`` is the size of a page.
+    """Yield all custom models. The filters are the function's parameters; ``maxItems`` is the page size.
 
     Raises:
         ListingFailed: the function failed, or Bedrock was still busy at the last attempt.
@@ -40,16 +40,16 @@ def custom_models(**filters: str | int | bool) -> Iterator[dict[str, str]]:
     while True:
         page = _invoke(event)
         yield from page["modelSummaries"]
-        if "nextCursor" not in page:  # nothing else is the end: a page may be short, or empty
+        if "nextCursor" not in page:  # only this means the end: a page may be short or empty
             return
         event["cursor"] = page["nextCursor"]
 
 
 def _invoke(event: dict[str, Any]) -> Any:
     for pause in (*PAUSES, None):
-        answer = LAMBDA.invoke(FunctionName=os.environ["ALIAS_ARN"], Payload=json.dumps(event))
-        payload = json.load(answer["Payload"])
-        if "FunctionError" not in answer:
+        response = LAMBDA.invoke(FunctionName=os.environ["ALIAS_ARN"], Payload=json.dumps(event))
+        payload = json.load(response["Payload"])
+        if "FunctionError" not in response:
             return payload
         error = ListingFailed(payload)
         if pause is None or error.error_type not in {"UpstreamThrottled", "UpstreamUnavailable"}:
@@ -59,5 +59,5 @@ def _invoke(event: dict[str, Any]) -> Any:
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, int]:
-    """Return the number of models by their status; the event holds filters."""
+    """Return the number of models by status. The event holds the filters."""
     return Counter(model.get("modelStatus", "unknown") for model in custom_models(**event))

@@ -1,10 +1,10 @@
-"""A client of the Custom Models API, to copy: all models, signed, page by page.
+"""A client of the Custom Models API to copy: lists all models, page by page, with signed requests.
 
     python client.py https://ID.execute-api.us-east-1.amazonaws.com/dev/ nameContains=churn isOwned=true
 
-It needs boto3 (`pip install boto3`), and signs with the credentials that boto3 finds, for the region in the URL, or
-else boto3's own. Where there are none it does not sign: `make run` needs no signature, and the deployed API refuses
-what has none.
+It needs boto3 (`pip install boto3`). Requests are signed with the credentials that boto3 finds, for the region in the
+URL, or else for boto3's default region. Without credentials they are not signed: `make run` needs no signature, and
+the deployed API rejects unsigned requests.
 """
 
 import argparse
@@ -24,34 +24,34 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
 ATTEMPTS = 5
-TIMEOUT = 35  # seconds; the API answers within 29
+TIMEOUT = 35  # seconds; the API responds within 29
 
 
 class ApiError(Exception):
-    """The API's refusal: its HTTP ``status``, and the ``kind`` of the problem, such as ``expired-cursor``."""
+    """An error response: its HTTP ``status``, and the ``kind`` of the problem, such as ``expired-cursor``."""
 
     def __init__(self, status: int, content: bytes) -> None:
-        """Take the answer."""
+        """Parse the body of the response."""
         try:
             problem = dict(json.loads(content))
-        except (TypeError, ValueError):  # not of the API, but of something on the way to it
+        except (TypeError, ValueError):  # not from the API, but from a proxy in front of it
             problem = {"detail": content[:200].decode(errors="replace")}
         self.status, self.kind = status, str(problem.get("type", "")).rpartition(":")[2]
         super().__init__(f"{status} {self.kind}: {problem.get('detail')} (request {problem.get('requestId')})")
 
 
 def custom_models(url: str, /, **filters: str | int | bool) -> Iterator[dict[str, str]]:
-    """Yield each custom model once; the filters are the API's parameters, and ``maxItems`` is the size of a page.
+    """Yield each custom model once. The filters are the API's parameters; ``maxItems`` is the page size.
 
     Raises:
-        ApiError: the API refused, or was busy five times in a row; the listing is not complete.
+        ApiError: the API returned an error, or was busy five times in a row. The listing is incomplete.
     """
     signer = _signer(url)
     query = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in filters.items()}
     while True:
         page = _get(f"{url.rstrip('/')}/v1/custom-models", query, signer)
         yield from page["modelSummaries"]
-        if "nextCursor" not in page:  # nothing else is the end: a page may be short, or empty
+        if "nextCursor" not in page:  # only this means the end: a page may be short or empty
             return
         query["cursor"] = page["nextCursor"]
 
@@ -69,8 +69,8 @@ def _get(url: str, query: dict[str, str], signer: SigV4Auth | None) -> Any:
             signer.add_auth(request)
         signed = request.prepare()
         try:
-            with urlopen(Request(signed.url, headers=dict(signed.headers)), timeout=TIMEOUT) as answer:  # noqa: S310
-                return json.load(answer)
+            with urlopen(Request(signed.url, headers=dict(signed.headers)), timeout=TIMEOUT) as response:  # noqa: S310
+                return json.load(response)
         except HTTPError as error:
             with error:
                 if error.code not in {429, 503} or not left:
@@ -80,17 +80,17 @@ def _get(url: str, query: dict[str, str], signer: SigV4Auth | None) -> Any:
 
 
 def main() -> None:
-    """Print each model as a line of JSON."""
-    parser = argparse.ArgumentParser(description="List custom models; signed where there are AWS credentials.")
-    parser.add_argument("url", metavar="URL", help="the API's, such as http://127.0.0.1:8000")
-    parser.add_argument("filters", metavar="NAME=VALUE", nargs="*", help="such as nameContains=churn")
+    """Print each model as one line of JSON."""
+    parser = argparse.ArgumentParser(description="List custom models. Signs requests if there are AWS credentials.")
+    parser.add_argument("url", metavar="URL", help="the API's URL, such as http://127.0.0.1:8000")
+    parser.add_argument("filters", metavar="NAME=VALUE", nargs="*", help="a parameter, such as nameContains=churn")
     options = parser.parse_args()
     filters = [text.partition("=")[::2] for text in options.filters]
     if len(dict(filters)) < len(filters):
-        parser.error("a parameter was given twice")
+        parser.error("a parameter is given twice")
     try:
         sys.stdout.writelines(f"{json.dumps(model)}\n" for model in custom_models(options.url, **dict(filters)))
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ApiError, BotoCoreError, OSError) as error:
         sys.exit(f"client: {error}")

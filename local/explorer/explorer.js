@@ -1,105 +1,105 @@
-// A form made of the API's own description, a table of what it answers, and the request to copy.
+// The explorer: a form built from the API's OpenAPI document, a table of models, and the request as code to copy.
 //
-// The page's address holds what is asked, and so does the history: its state has the pages seen so
-// far, each by its cursor and by how many models come before it. Whatever a model or an error says
-// is set as text and never as markup.
+// The URL holds the query. The history state holds the pages seen so far: for each page its cursor and
+// the number of models on the pages before it. Text from models and errors is never inserted as HTML.
 
 const LISTING = "/v1/custom-models";
-const SLOW = 3_000; // milliseconds after which waiting is explained
+const SLOW = 3_000; // milliseconds until the page explains why it is still waiting
 
 const element = (id) => document.getElementById(id);
 const wide = matchMedia("(min-width: 60rem)");
 const wait = { controller: null, timer: 0, focused: null };
-const parameters = new Map(); // the OpenAPI document's, by name
+const parameters = new Map(); // the parameters in the OpenAPI document, by name
 
-// --- What is asked -----------------------------------------------------------------------------
+// --- Query and history -------------------------------------------------------------------------
 
 const FIRST_PAGE = { pages: [{ cursor: null, first: 0 }], page: 0 };
 
 const state = () => history.state ?? FIRST_PAGE;
 
-/** What the address asks, with a cursor of its own if it has one. */
-const address = () => new URLSearchParams(location.search);
+/** The query in the URL. It has a cursor only if somebody opened the page with one. */
+const queryInUrl = () => new URLSearchParams(location.search);
 
+/** The query to send: that of the URL, with the cursor of the current page. */
 function query() {
-  const asked = address();
+  const params = queryInUrl();
   const { cursor } = state().pages[state().page];
-  if (cursor) asked.set("cursor", cursor);
-  return asked;
+  if (cursor) params.set("cursor", cursor);
+  return params;
 }
 
-/** Asks for the first page of something else. */
-function ask(search) {
+/** Opens the first page of another query. */
+function openQuery(search) {
   history.pushState(FIRST_PAGE, "", search || location.pathname);
   load();
 }
 
-/** Asks for the first page of what the address asks, with other parameters where they are given. */
+/** Opens the first page of the current query, with some parameters changed. */
 function restart(changed = {}) {
-  const asked = address();
-  asked.delete("cursor");
-  for (const [name, value] of Object.entries(changed)) asked.set(name, value);
-  ask(`?${asked}`);
+  const params = queryInUrl();
+  params.delete("cursor");
+  for (const [name, value] of Object.entries(changed)) params.set(name, value);
+  openQuery(`?${params}`);
 }
 
-function turn(by) {
+function turnPage(by) {
   const { pages, page } = state();
-  if (!pages[page + by]) return; // pressed twice: where the next page starts is not known yet
+  if (!pages[page + by]) return; // clicked twice: the cursor of the next page is not known yet
   history.pushState({ pages, page: page + by }, "");
   if (element("models").getBoundingClientRect().top < 0) element("models").scrollIntoView();
   load();
 }
 
-/** Remembers where the next page starts; what had been seen behind it may be another listing's. */
-function remember(next, count) {
+/** Stores the cursor of the next page. Drops later pages, as they may belong to an older listing. */
+function rememberNextPage(next, count) {
   const { pages, page } = state();
   const seen = pages.slice(0, page + 1);
   if (next) seen.push({ cursor: next, first: pages[page].first + count });
   history.replaceState({ pages: seen, page }, "");
 }
 
-// --- Asking ------------------------------------------------------------------------------------
+// --- Loading -----------------------------------------------------------------------------------
 
 async function load() {
   wait.controller?.abort();
   const controller = new AbortController();
   wait.controller = controller;
-  const asked = query();
+  const params = query();
   wait.focused = document.activeElement;
   fillForm();
-  showQuery(asked);
+  showQuery(params);
   startWaiting();
   let show;
   try {
     const started = performance.now();
-    const response = await fetch(`${LISTING}?${asked}`, { signal: controller.signal, cache: "no-store" });
+    const response = await fetch(`${LISTING}?${params}`, { signal: controller.signal, cache: "no-store" });
     const body = await response.json();
     const time = Math.round(performance.now() - started);
     show = () => {
       const id = response.headers.get("X-Request-Id");
-      element("answered").textContent = `Answered ${response.status} in ${time} ms, request id ${id ?? "unknown"}`;
-      if (response.ok) showListing(body, asked);
+      element("answered").textContent = `Response ${response.status} in ${time} ms, request ID ${id ?? "unknown"}`;
+      if (response.ok) showListing(body, params);
       else showProblem(body, response.headers.get("Retry-After"));
     };
   } catch (error) {
     show = () => showProblem(failure(error));
   }
-  // A later request may have taken over in the meantime.
+  // A newer request has started: drop this response.
   if (wait.controller !== controller) return;
   keepFocus(() => {
     stopWaiting();
     try {
       show();
     } catch {
-      showProblem(failure(new SyntaxError("members are missing")));
+      showProblem(failure(new SyntaxError("fields are missing")));
     }
   });
 }
 
 function failure(error) {
-  if (error.name === "AbortError") return { title: "Stopped", detail: "You stopped waiting for the answer." };
-  if (error instanceof SyntaxError) return { title: "Not an answer of this API", detail: "Something else answered in its place." };
-  return { title: "The API does not answer", detail: "Is make run still running?" };
+  if (error.name === "AbortError") return { title: "Stopped", detail: "You stopped waiting for the response." };
+  if (error instanceof SyntaxError) return { title: "Unexpected response", detail: "The response does not come from this API." };
+  return { title: "No response from the API", detail: "Check that make run is still running." };
 }
 
 function startWaiting() {
@@ -107,13 +107,13 @@ function startWaiting() {
   element("table").ariaBusy = "true";
   element("answered").textContent = "";
   keepFocus(clearErrors);
-  say("");
+  announce("");
   clearInterval(wait.timer);
   wait.timer = setInterval(() => {
     const slow = Date.now() - started > SLOW;
     element("progress").hidden = false;
     element("stop").hidden = !slow;
-    say(slow ? "Still waiting: Bedrock is slow, and the API gives it up to 21 seconds." : "Asking Bedrock …");
+    announce(slow ? "Still waiting: Bedrock is slow. The API waits up to 21 seconds." : "Waiting for Bedrock …");
   }, 200);
 }
 
@@ -123,28 +123,28 @@ function stopWaiting() {
   element("progress").hidden = element("stop").hidden = true;
 }
 
-/** Announces something, once: a screen reader repeats what is set again. */
-function say(text) {
+/** Sets the status text. Skips unchanged text, because a screen reader would read it again. */
+function announce(text) {
   if (element("status").textContent !== text) element("status").textContent = text;
 }
 
-// --- What is answered --------------------------------------------------------------------------
+// --- Models ------------------------------------------------------------------------------------
 
-function showListing({ modelSummaries: models, nextCursor }, asked) {
+function showListing({ modelSummaries: models, nextCursor }, params) {
   element("rows").replaceChildren(...models.map(row));
-  remember(nextCursor, models.length);
+  rememberNextPage(nextCursor, models.length);
   element("scroller").hidden = !models.length;
   suggestBaseModels(models);
-  showEmpty(!models.length, asked, nextCursor);
+  showEmpty(!models.length, params, nextCursor);
   showPager(Boolean(nextCursor));
-  say(`${range(models.length)}; ${nextCursor ? "more follow" : "the listing ends here"}.`);
+  announce(`${range(models.length)}; ${nextCursor ? "more pages follow" : "last page"}.`);
 }
 
 function range(count) {
   const { first } = state().pages[state().page];
   if (!count) return "No models";
-  // An address with a cursor starts nobody knows where.
-  if (address().has("cursor")) return `Models: ${count}`;
+  // With a cursor in the URL, the number of models before it is unknown.
+  if (queryInUrl().has("cursor")) return `Models: ${count}`;
   return count === 1 ? `Model ${first + 1}` : `Models ${first + 1} to ${first + count}`;
 }
 
@@ -157,26 +157,26 @@ function row(model) {
   set(".customization", model.customizationType);
   set(".base-name", model.baseModelName);
   set(".base-arn", model.baseModelArn);
-  // To the second; the rest of it is in the tooltip.
+  // Shown to the second; the tooltip has the full value.
   const created = set("time", model.creationTime.replace("T", " ").slice(0, 19));
   created.dateTime = created.title = model.creationTime;
   set(".owner", model.ownerAccountId);
   return filled;
 }
 
-function showEmpty(empty, asked, nextCursor) {
+function showEmpty(empty, params, nextCursor) {
   element("empty").hidden = !empty;
-  const [title, text] = whyEmpty(asked, nextCursor);
+  const [title, text] = whyEmpty(params, nextCursor);
   element("empty").querySelector("h2").textContent = title;
   element("empty").querySelector("p").textContent = text;
 }
 
-function whyEmpty(asked, nextCursor) {
-  if (nextCursor) return ["No models on this page", "The listing goes on: an empty page may have one after it."];
-  if (asked.has("cursor")) return ["No more models", "The listing ended with the page before."];
-  const filters = [...asked.keys()].filter((name) => !["maxItems", "pageSize", "sortBy", "sortOrder"].includes(name));
-  if (filters.length) return ["No models match", "Take away a filter, or clear them all."];
-  return ["No custom models", "This account has none in this region."];
+function whyEmpty(params, nextCursor) {
+  if (nextCursor) return ["No models on this page", "More pages follow: Bedrock can return an empty page before the last one."];
+  if (params.has("cursor")) return ["No more models", "The previous page was the last one with models."];
+  const filters = [...params.keys()].filter((name) => !["maxItems", "pageSize", "sortBy", "sortOrder"].includes(name));
+  if (filters.length) return ["No models match", "Remove a filter, or clear all filters."];
+  return ["No custom models", "This account has no custom models in this region."];
 }
 
 function showPager(more) {
@@ -185,7 +185,7 @@ function showPager(more) {
   element("created").ariaSort = { Ascending: "ascending", Descending: "descending" }[query().get("sortOrder")] ?? "none";
 }
 
-/** Makes a change; who pressed a button that it disables or hides is not thrown back to the top of the page. */
+/** Runs a change. If it disables or hides the focused button, moves the focus to the models, not to the page's top. */
 function keepFocus(change) {
   const pressed = document.activeElement;
   change();
@@ -202,28 +202,28 @@ function suggestBaseModels(models) {
 // --- Problems ----------------------------------------------------------------------------------
 
 function showProblem({ type, title, detail, errors = [], requestId }, retryAfter) {
-  if (!title || !detail) throw new SyntaxError("not a problem of this API");
+  if (!title || !detail) throw new SyntaxError("not a problem document of this API");
   element("scroller").hidden = element("empty").hidden = true;
   for (const { parameter, message } of errors) showError(parameter, message);
   const problem = element("problem");
   problem.querySelector("h2").textContent = title;
-  problem.querySelector(".detail").textContent = errors.length ? "" : detail + later(retryAfter);
+  problem.querySelector(".detail").textContent = errors.length ? "" : detail + retryHint(retryAfter);
   problem.querySelector("ul").replaceChildren(...errors.map(({ parameter, message }) => item(`${parameter} ${message}`)));
-  problem.querySelector(".small").textContent = [type, requestId && `request id ${requestId}`].filter(Boolean).join(" · ");
-  const ofCursor = /cursor/.test(type) || errors.some(({ parameter }) => parameter === "cursor");
-  element("again").hidden = ofCursor || errors.length > 0;
-  element("restart").hidden = !ofCursor;
+  problem.querySelector(".small").textContent = [type, requestId && `request ID ${requestId}`].filter(Boolean).join(" · ");
+  const isAboutCursor = /cursor/.test(type) || errors.some(({ parameter }) => parameter === "cursor");
+  element("again").hidden = isAboutCursor || errors.length > 0;
+  element("restart").hidden = !isAboutCursor;
   problem.hidden = false;
-  say("");
+  announce("");
   showPager(false);
-  // Not away from where somebody is writing by now.
+  // Do not move the focus if the user has moved it in the meantime.
   if ([wait.focused, document.body].includes(document.activeElement)) document.querySelector("[aria-invalid=true]")?.focus();
 }
 
-const later = (seconds) => (/^\d+$/.test(seconds) ? ` Try again in ${seconds} s.` : "");
+const retryHint = (seconds) => (/^\d+$/.test(seconds) ? ` Try again in ${seconds} s.` : "");
 const item = (text) => Object.assign(document.createElement("li"), { textContent: text });
 
-/** Shows a message beside the field of a parameter, if there is one. */
+/** Shows a message next to the parameter's field, if the form has one. */
 function showError(name, message) {
   const field = fieldOf(name);
   if (!field) return;
@@ -242,12 +242,12 @@ function clearErrors() {
 
 const fieldOf = (name) => element("form").elements.namedItem(name);
 
-/** Makes a field of each parameter that the API describes; the cursor is the pager's. */
+/** Makes a field for each parameter in the OpenAPI document, except the cursor: the page buttons set it. */
 async function makeForm() {
   const response = await fetch("/v1/openapi.json");
-  if (!response.ok) throw new SyntaxError("no description");
-  const description = await response.json();
-  for (const parameter of description.paths["/custom-models"].get.parameters) {
+  if (!response.ok) throw new SyntaxError("no OpenAPI document");
+  const openapi = await response.json();
+  for (const parameter of openapi.paths["/custom-models"].get.parameters) {
     if (parameter.name !== "cursor") parameters.set(parameter.name, parameter);
   }
   element("fields").replaceChildren(...[...parameters.values()].map(makeField));
@@ -269,9 +269,9 @@ function makeField({ name, description, schema }) {
   return made;
 }
 
-const LABELS = { maxItems: "Models per page", pageSize: "Models per call of Bedrock" };
+const LABELS = { maxItems: "Models per page", pageSize: "Models per Bedrock call" };
 
-/** Returns a parameter's name as words: "Base model ARN equals". */
+/** Returns a parameter's name as words, such as "Base model ARN equals". */
 function words(name) {
   const text = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace(" arn ", " ARN ");
   return text[0].toUpperCase() + text.slice(1);
@@ -283,7 +283,7 @@ function makeSelect(name, choices) {
   return select;
 }
 
-/** Makes a text input of every kind, so that the API itself sees and judges whatever is written. */
+/** Makes a text input for every type, so that the API itself validates what the user enters. */
 function makeInput(name, schema) {
   const input = Object.assign(document.createElement("input"), { type: "text", autocomplete: "off", spellcheck: false });
   if (schema.type === "integer") input.inputMode = "numeric";
@@ -303,48 +303,48 @@ function suggestTimes() {
 }
 
 function fillForm() {
-  const asked = address();
+  const params = queryInUrl();
   for (const name of parameters.keys()) {
-    const [field, value] = [fieldOf(name), asked.get(name) ?? ""];
+    const [field, value] = [fieldOf(name), params.get(name) ?? ""];
     field.value = value;
-    // What an address asks for and no choice has: it is shown, and so not lost with the next request.
+    // Add a value that is not in the list, so that it stays in the next request.
     if (field.options && field.value !== value) field.add(new Option(value, value, true, true));
   }
 }
 
 function submit() {
   const filled = [...new FormData(element("form"))].filter(([, value]) => value !== "");
-  ask(filled.length ? `?${new URLSearchParams(filled)}` : "");
+  openQuery(filled.length ? `?${new URLSearchParams(filled)}` : "");
 }
 
 function sort() {
-  const order = address().get("sortOrder") === "Descending" ? "Ascending" : "Descending";
+  const order = queryInUrl().get("sortOrder") === "Descending" ? "Ascending" : "Descending";
   restart({ sortBy: "CreationTime", sortOrder: order });
 }
 
 // --- The request to copy -----------------------------------------------------------------------
 
-const written = {
-  curl: (asked) => `curl '${location.origin}${LISTING}?${asked}'`,
-  python: (asked) =>
+const formats = {
+  curl: (params) => `curl '${location.origin}${LISTING}?${params}'`,
+  python: (params) =>
     [
       "import json",
       "from urllib.parse import urlencode",
       "from urllib.request import urlopen",
       "",
       "parameters = [",
-      ...[...asked].map(([name, value]) => `    (${JSON.stringify(name)}, ${JSON.stringify(value)}),`),
+      ...[...params].map(([name, value]) => `    (${JSON.stringify(name)}, ${JSON.stringify(value)}),`),
       "]",
-      `with urlopen("${location.origin}${LISTING}?" + urlencode(parameters)) as answer:`,
-      "    listing = json.load(answer)",
+      `with urlopen("${location.origin}${LISTING}?" + urlencode(parameters)) as response:`,
+      "    listing = json.load(response)",
       'print(listing["modelSummaries"], listing.get("nextCursor"))',
     ].join("\n"),
-  stepFunctions: (asked) => JSON.stringify(stateMachine(asked), null, 2),
+  stepFunctions: (params) => JSON.stringify(stateMachine(params), null, 2),
 };
 
-function stateMachine(asked) {
-  // Without the cursor, which is signed with this machine's key; nor anything that an address made up.
-  const known = [...asked].filter(([name]) => parameters.has(name));
+function stateMachine(params) {
+  // Without the cursor, which is signed with this machine's key, and without unknown parameters from the URL.
+  const known = [...params].filter(([name]) => parameters.has(name));
   const payload = Object.fromEntries(known.map(([name, value]) => [name, typed(name, value)]));
   return {
     StartAt: "ListModels",
@@ -361,7 +361,7 @@ function stateMachine(asked) {
   };
 }
 
-/** Returns a parameter's value with its JSON type, where it has the form of one. */
+/** Converts a value to the parameter's JSON type; returns it unchanged if it does not fit the type. */
 function typed(name, value) {
   const { type } = parameters.get(name).schema;
   if (type === "integer" && /^\d+$/.test(value)) return Number(value);
@@ -369,9 +369,9 @@ function typed(name, value) {
   return value;
 }
 
-function showQuery(asked) {
+function showQuery(params) {
   const as = document.querySelector("[name=as]:checked").value;
-  element("code").textContent = written[as](asked);
+  element("code").textContent = formats[as](params);
   element("copied").textContent = "";
 }
 
@@ -381,27 +381,27 @@ async function copy() {
     element("copied").textContent = "Copied.";
   } catch {
     getSelection().selectAllChildren(element("code"));
-    element("copied").textContent = "Selected: copy it by the keyboard.";
+    element("copied").textContent = "Selected. Copy it with the keyboard.";
   }
 }
 
-// --- The start ---------------------------------------------------------------------------------
+// --- Start -------------------------------------------------------------------------------------
 
 function listen() {
   element("form").addEventListener("submit", (event) => (event.preventDefault(), submit()));
-  element("form").addEventListener("reset", () => setTimeout(ask, 0, ""));
+  element("form").addEventListener("reset", () => setTimeout(openQuery, 0, ""));
   element("sort").addEventListener("click", sort);
-  element("back").addEventListener("click", () => turn(-1));
-  element("next").addEventListener("click", () => turn(1));
+  element("back").addEventListener("click", () => turnPage(-1));
+  element("next").addEventListener("click", () => turnPage(1));
   element("again").addEventListener("click", begin);
   element("restart").addEventListener("click", () => restart());
   element("stop").addEventListener("click", () => wait.controller.abort());
   element("copy").addEventListener("click", copy);
   for (const radio of document.querySelectorAll("[name=as]")) radio.addEventListener("change", () => showQuery(query()));
   addEventListener("popstate", load);
-  // Not by the address, whose history is that of the pages.
+  // Focus without following the link: that would add an entry to the history of pages.
   element("skip").addEventListener("click", (event) => (event.preventDefault(), element("models").focus()));
-  // Where it is wide, nothing is there to open them by.
+  // A wide window hides the summary that opens the filters, so open them.
   wide.addEventListener("change", () => (element("filters").open ||= wide.matches));
 }
 
@@ -412,7 +412,7 @@ async function start() {
   await begin();
 }
 
-/** Makes the form, unless that is done, and asks. */
+/** Makes the form, unless it is there already, and loads the models. */
 async function begin() {
   try {
     if (element("form").hidden) await makeForm();

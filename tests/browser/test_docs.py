@@ -1,4 +1,4 @@
-"""The reference at ``/docs`` of ``make run``."""
+"""The API reference at ``/docs`` of ``make run``."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -8,7 +8,7 @@ from tests.api import Api
 pytestmark = pytest.mark.slow
 
 
-def test_it_describes_every_parameter(page: Page, api: Api) -> None:
+def test_every_parameter_is_described(page: Page, api: Api) -> None:
     page.goto("/docs")
     page.get_by_text("List custom models").click()
     document = api.get(path="/v1/openapi.json").body
@@ -20,7 +20,7 @@ def test_it_describes_every_parameter(page: Page, api: Api) -> None:
     expect(page.locator(".responses-table .response-col_status").first).to_be_visible()
 
 
-def test_it_can_be_tried(page: Page, api: Api) -> None:
+def test_requests_can_be_sent(page: Page, api: Api) -> None:
     page.goto("/docs")
     page.get_by_text("List custom models").click()
     page.get_by_role("button", name="Try it out").click()
@@ -31,7 +31,7 @@ def test_it_can_be_tried(page: Page, api: Api) -> None:
     expect(page.locator(".live-responses-table")).to_contain_text(api.get("maxItems=3").arns[2])
 
 
-def test_it_leads_back_to_the_explorer(page: Page) -> None:
+def test_it_links_to_the_explorer(page: Page) -> None:
     page.goto("/docs")
     page.get_by_role("link", name="Explorer").click()
     expect(page.get_by_role("heading", name="Custom models")).to_be_visible()

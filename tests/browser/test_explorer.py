@@ -1,4 +1,4 @@
-"""The explorer at ``/`` of ``make run``, used as people use it."""
+"""The explorer at ``/`` of ``make run``, used with a browser."""
 
 import ast
 import json
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 Open = Callable[[str], Page]
 TWICE = "button => { button.click(); button.click(); }"
-"""Before any answer can come."""
+"""Clicks twice, before any response can arrive."""
 
 ABSENT = "\N{EN DASH}"
 MODELS = {model.arn: model for model in plausible_models(300)}
@@ -36,13 +36,13 @@ def arns(page: Page) -> list[str]:
     return page.locator("#rows td.arn").all_inner_texts()
 
 
-def settle(page: Page, status: str) -> None:
-    """Wait for the answer that the status line tells of."""
+def wait_for_status(page: Page, status: str) -> None:
+    """Wait until the status line has this text."""
     expect(page.get_by_role("status").first).to_have_text(status)
 
 
 def submit(page: Page) -> None:
-    """Ask for what the form says, and wait for the answer."""
+    """Submit the form, and wait for the response."""
     with page.expect_response("**/v1/custom-models?*"):
         page.get_by_role("button", name="Show models").click()
     expect(page.locator("#answered")).not_to_be_empty()
@@ -53,84 +53,84 @@ def last_query(emulator: Emulator) -> Mapping[str, str]:
 
 
 class TestListing:
-    def test_it_says_where_the_models_come_from(self, open_page: Open) -> None:
+    def test_the_source_of_the_models_is_shown(self, open_page: Open) -> None:
         page = open_page("/")
         expect(page.get_by_text(f"from {SOURCE}")).to_be_visible()
 
-    def test_it_shows_what_the_api_says_of_each_model(self, open_page: Open, api: Api) -> None:
+    def test_each_model_is_shown_with_all_its_fields(self, open_page: Open, api: Api) -> None:
         page = open_page("/?maxItems=1000")
         shown = page.locator("#rows tr")
         models = api.get("maxItems=1000").body["modelSummaries"]
         expect(shown).to_have_count(300)
         for row, model in zip(shown.all()[:40], models[:40], strict=True):
             text = row.inner_text()
-            members = ("modelName", "modelArn", "modelStatus", "customizationType")
-            for name in (*members, "baseModelName", "baseModelArn", "ownerAccountId"):
+            names = ("modelName", "modelArn", "modelStatus", "customizationType")
+            for name in (*names, "baseModelName", "baseModelArn", "ownerAccountId"):
                 assert model[name] in text
             assert model["creationTime"][:19].replace("T", " ") in text
             assert row.locator("time").get_attribute("datetime") == model["creationTime"]
         assert arns(page) == [model["modelArn"] for model in models]
 
-    def test_it_walks_to_the_end_and_back(self, open_page: Open) -> None:
+    def test_next_and_back_go_through_all_pages(self, open_page: Open) -> None:
         page = open_page("/?maxItems=70")
-        back, following = page.get_by_role("button", name="Back"), page.get_by_role("button", name="Next")
+        back, next_ = page.get_by_role("button", name="Back"), page.get_by_role("button", name="Next")
         expect(back).to_be_disabled()
         seen = []
         for first, last in ((1, 70), (71, 140), (141, 210), (211, 280)):
-            settle(page, f"Models {first} to {last}; more follow.")
+            wait_for_status(page, f"Models {first} to {last}; more pages follow.")
             seen.append(arns(page))
-            following.click()
-        settle(page, "Models 281 to 300; the listing ends here.")
+            next_.click()
+        wait_for_status(page, "Models 281 to 300; last page.")
         seen.append(arns(page))
-        expect(following).to_be_disabled()
-        walked = [arn for arns in seen for arn in arns]
-        assert len(walked) == 300
-        assert set(walked) == set(MODELS)
+        expect(next_).to_be_disabled()
+        all_arns = [arn for arns in seen for arn in arns]
+        assert len(all_arns) == 300
+        assert set(all_arns) == set(MODELS)
 
         for number in (3, 2, 1, 0):
             back.click()
-            settle(page, f"Models {number * 70 + 1} to {number * 70 + 70}; more follow.")
+            wait_for_status(page, f"Models {number * 70 + 1} to {number * 70 + 70}; more pages follow.")
             assert arns(page) == seen[number]
         expect(back).to_be_disabled()
 
         page.go_back()
-        settle(page, "Models 71 to 140; more follow.")
+        wait_for_status(page, "Models 71 to 140; more pages follow.")
         assert arns(page) == seen[1]
         page.reload()
-        settle(page, "Models 71 to 140; more follow.")
+        wait_for_status(page, "Models 71 to 140; more pages follow.")
         assert arns(page) == seen[1]
 
-    def test_pressing_twice(self, open_page: Open, emulator: Emulator) -> None:
+    def test_clicking_twice_turns_one_page(self, open_page: Open, emulator: Emulator) -> None:
         page = open_page("/?maxItems=20")
         page.get_by_role("button", name="Next").evaluate(TWICE)
-        settle(page, "Models 21 to 40; more follow.")
+        wait_for_status(page, "Models 21 to 40; more pages follow.")
         page.get_by_role("button", name="Back").evaluate(TWICE)
-        settle(page, "Models 1 to 20; more follow.")
+        wait_for_status(page, "Models 1 to 20; more pages follow.")
         emulator.misbehave(hang(1))
         page.get_by_role("button", name="Next").click()
         page.get_by_role("button", name="Next").click()
-        settle(page, "Models 21 to 40; more follow.")
+        wait_for_status(page, "Models 21 to 40; more pages follow.")
         page.reload()
-        settle(page, "Models 21 to 40; more follow.")
+        wait_for_status(page, "Models 21 to 40; more pages follow.")
 
-    def test_a_new_page_starts_at_its_top(self, open_page: Open) -> None:
+    def test_a_new_page_is_scrolled_to_its_top(self, open_page: Open) -> None:
         page = open_page("/")
         page.mouse.move(700, 500)
         page.mouse.wheel(0, 2_000)
         page.wait_for_function("scrollY > 1000")
         page.get_by_role("button", name="Next").click()
-        settle(page, "Models 101 to 200; more follow.")
+        wait_for_status(page, "Models 101 to 200; more pages follow.")
         expect(page.locator(".name").first).to_be_in_viewport()
 
-    def test_an_address_with_a_cursor(self, open_page: Open, api: Api) -> None:
+    def test_a_url_with_a_cursor(self, open_page: Open, api: Api) -> None:
         first = api.get("maxItems=5").body
         page = open_page(f"/?maxItems=5&cursor={first['nextCursor']}")
-        settle(page, "Models: 5; more follow.")
+        wait_for_status(page, "Models: 5; more pages follow.")
         page.get_by_role("button", name="Next").click()
         expect(page.get_by_role("button", name="Back")).to_be_enabled()
         assert arns(page) == api.get("maxItems=15").arns[10:]
 
-    def test_what_a_model_says_is_never_markup(self, open_page: Open, emulator: Emulator) -> None:
+    def test_text_of_a_model_is_never_html(self, open_page: Open, emulator: Emulator) -> None:
         model = {**next(iter(MODELS.values())).summary(), "modelName": "<img src=x onerror='document.title=1'>"}
         model["modelStatus"] = '"><b id=planted>'
         emulator.misbehave(body({"modelSummaries": [model]}))
@@ -140,7 +140,7 @@ class TestListing:
         assert page.title() == "Custom models"
         assert page.locator("#rows img, #planted").count() == 0
 
-    def test_members_that_bedrock_left_out(self, open_page: Open, emulator: Emulator) -> None:
+    def test_fields_that_bedrock_omits(self, open_page: Open, emulator: Emulator) -> None:
         model = next(iter(MODELS.values())).summary()
         for name in ("customizationType", "ownerAccountId", "modelStatus"):
             del model[name]
@@ -151,7 +151,7 @@ class TestListing:
 
 
 class TestFilters:
-    def test_there_is_a_field_for_each_parameter_of_the_api(self, open_page: Open, api: Api) -> None:
+    def test_the_form_has_a_field_for_each_parameter(self, open_page: Open, api: Api) -> None:
         page = open_page("/")
         document = api.get(path="/v1/openapi.json").body
         parameters = document["paths"]["/custom-models"]["get"]["parameters"]
@@ -177,7 +177,7 @@ class TestFilters:
             ("Models per page", "7"),
         ],
     )
-    def test_what_is_written_is_asked(self, open_page: Open, api: Api, label: str, value: str) -> None:
+    def test_text_fields_filter(self, open_page: Open, api: Api, label: str, value: str) -> None:
         page = open_page("/?maxItems=20")
         page.get_by_label(label).fill(value)
         name = page.get_by_label(label).get_attribute("name") or ""
@@ -191,22 +191,20 @@ class TestFilters:
         ("name", "value"),
         [("isOwned", "false"), ("modelStatus", "Failed"), ("sortOrder", "Ascending"), ("sortBy", "CreationTime")],
     )
-    def test_what_is_chosen_is_asked(
-        self, open_page: Open, api: Api, emulator: Emulator, name: str, value: str
-    ) -> None:
+    def test_lists_filter(self, open_page: Open, api: Api, emulator: Emulator, name: str, value: str) -> None:
         page = open_page("/?maxItems=20")
         page.locator(f"#{name}").select_option(value)
         submit(page)
         assert last_query(emulator)[name] == value
         assert arns(page) == api.get({"maxItems": "20", name: value}).arns
 
-    def test_the_page_size_is_what_bedrock_is_asked_for(self, open_page: Open, emulator: Emulator) -> None:
+    def test_the_page_size_is_sent_to_bedrock(self, open_page: Open, emulator: Emulator) -> None:
         page = open_page("/?maxItems=20")
-        page.get_by_label("Models per call of Bedrock").fill("5")
+        page.get_by_label("Models per Bedrock call").fill("5")
         submit(page)
         assert [call["maxResults"] for call in emulator.calls[-4:]] == ["5"] * 4
 
-    def test_the_address_holds_them(self, open_page: Open) -> None:
+    def test_the_url_holds_the_filters(self, open_page: Open) -> None:
         page = open_page("/?nameContains=churn&isOwned=true&maxItems=5")
         expect(page.get_by_label("Name contains")).to_have_value("churn")
         expect(page.get_by_label("Is owned")).to_have_value("true")
@@ -220,36 +218,36 @@ class TestFilters:
         expect(page.locator(".name").first).to_contain_text("churn")
         expect(page.get_by_label("Name contains")).to_have_value("churn")
 
-    def test_another_filter_starts_from_the_first_page(self, open_page: Open, api: Api) -> None:
+    def test_a_changed_filter_starts_with_the_first_page(self, open_page: Open, api: Api) -> None:
         page = open_page("/?maxItems=10")
         page.get_by_role("button", name="Next").click()
-        settle(page, "Models 11 to 20; more follow.")
+        wait_for_status(page, "Models 11 to 20; more pages follow.")
         page.get_by_label("Model status").select_option("Active")
         submit(page)
-        settle(page, "Models 1 to 10; more follow.")
+        wait_for_status(page, "Models 1 to 10; more pages follow.")
         assert arns(page) == api.get("maxItems=10&modelStatus=Active").arns
 
-    def test_clear_asks_for_everything(self, open_page: Open, api: Api) -> None:
+    def test_clear_removes_all_filters(self, open_page: Open, api: Api) -> None:
         page = open_page("/?nameContains=churn&maxItems=5")
         page.get_by_role("button", name="Clear").click()
-        settle(page, "Models 1 to 100; more follow.")
+        wait_for_status(page, "Models 1 to 100; more pages follow.")
         assert arns(page) == api.get().arns
         expect(page.get_by_label("Name contains")).to_have_value("")
         expect(page.get_by_label("Models per page")).to_have_value("")
         page.reload()
-        settle(page, "Models 1 to 100; more follow.")
+        wait_for_status(page, "Models 1 to 100; more pages follow.")
 
-    def test_the_form_shows_what_was_asked(self, open_page: Open) -> None:
+    def test_the_form_shows_the_query_of_the_page(self, open_page: Open) -> None:
         page = open_page("/?maxItems=10&sortOrder=Descending")
         page.get_by_label("Name contains").fill("fraud")
         page.locator("#sortOrder").select_option("Ascending")
         page.get_by_role("button", name="Next").click()
-        settle(page, "Models 11 to 20; more follow.")
+        wait_for_status(page, "Models 11 to 20; more pages follow.")
         expect(page.get_by_label("Name contains")).to_have_value("")
         expect(page.locator("#sortOrder")).to_have_value("Descending")
         expect(page.get_by_role("columnheader", name="Created")).to_have_attribute("aria-sort", "descending")
 
-    def test_a_choice_that_an_address_made_up_stays_in_the_request(self, open_page: Open) -> None:
+    def test_an_unknown_choice_in_the_url_stays_in_the_request(self, open_page: Open) -> None:
         page = open_page("/?modelStatus=active&maxItems=5")
         expect(page.locator("#modelStatus")).to_have_value("active")
         submit(page)
@@ -264,14 +262,14 @@ class TestFilters:
             expect(header).to_have_attribute("aria-sort", order.lower())
             assert arns(page) == api.get(f"maxItems=10&sortBy=CreationTime&sortOrder={order}").arns
 
-    def test_base_models_that_were_seen_are_suggested(self, open_page: Open) -> None:
+    def test_base_models_on_the_page_are_suggested(self, open_page: Open) -> None:
         page = open_page("/?maxItems=10")
         suggested = page.locator("#base-models option").evaluate_all("options => options.map(it => it.value)")
         assert sorted(suggested) == sorted({MODELS[arn].base_arn for arn in arns(page)})
 
 
 class TestProblems:
-    def test_they_stand_beside_the_fields_that_they_name(self, open_page: Open, api: Api) -> None:
+    def test_errors_are_shown_at_their_fields(self, open_page: Open, api: Api) -> None:
         page = open_page("/")
         page.get_by_label("Models per page").fill("0")
         page.get_by_label("Creation time after").fill("yesterday")
@@ -281,10 +279,10 @@ class TestProblems:
         for error in errors:
             field = page.locator(f"#{error['parameter']}")
             expect(field).to_have_attribute("aria-invalid", "true")
-            said = f"{error['parameter']} {error['message']}"
-            expect(field).to_have_accessible_description(re.compile(re.escape(said)))
-            expect(page.locator(f"#{error['parameter']}-error")).to_have_text(said)
-            expect(page.get_by_role("alert")).to_contain_text(said)
+            message = f"{error['parameter']} {error['message']}"
+            expect(field).to_have_accessible_description(re.compile(re.escape(message)))
+            expect(page.locator(f"#{error['parameter']}-error")).to_have_text(message)
+            expect(page.get_by_role("alert")).to_contain_text(message)
         expect(page.get_by_role("alert")).to_contain_text("parameters are not valid")
         expect(page.get_by_label("Creation time after")).to_be_focused()
         assert page.locator("#rows").is_hidden()
@@ -296,8 +294,8 @@ class TestProblems:
         expect(page.get_by_role("alert")).to_be_hidden()
         assert len(arns(page)) == 3
 
-    def test_what_names_no_field_is_told_above(self, open_page: Open) -> None:
-        # An address that somebody typed: nothing in it is ignored.
+    def test_an_error_without_a_field_is_shown_above_the_table(self, open_page: Open) -> None:
+        # A URL that somebody typed: none of its parameters is ignored.
         page = open_page("/?namecontains=churn&isOwned=true&isOwned=false&modelStatus=active")
         alert = page.get_by_role("alert")
         expect(alert).to_contain_text("namecontains is not a parameter of this API (did you mean nameContains?)")
@@ -315,27 +313,27 @@ class TestProblems:
         assert page.locator("#rows").is_hidden()
         emulator.misbehave()
         page.get_by_role("button", name="Try again").click()
-        settle(page, "Models 1 to 20; more follow.")
+        wait_for_status(page, "Models 1 to 20; more pages follow.")
         expect(alert).to_be_hidden()
 
-    def test_a_problem_takes_an_older_table_away(self, open_page: Open, emulator: Emulator) -> None:
+    def test_a_problem_hides_the_table(self, open_page: Open, emulator: Emulator) -> None:
         page = open_page("/?maxItems=20")
         emulator.misbehave(body({"modelSummaries": "many"}))
         page.get_by_role("button", name="Next").click()
         expect(page.get_by_role("alert")).to_contain_text("upstream-invalid")
         expect(page.get_by_role("table")).to_be_hidden()
         page.get_by_role("button", name="Back").click()
-        settle(page, "Models 1 to 20; more follow.")
+        wait_for_status(page, "Models 1 to 20; more pages follow.")
 
     @pytest.mark.parametrize(
-        ("cursor", "told"), [("nonsense", "The cursor is not valid"), ("", "cursor must not be empty")]
+        ("cursor", "message"), [("nonsense", "The cursor is not valid"), ("", "cursor must not be empty")]
     )
-    def test_a_cursor_that_is_none(self, open_page: Open, cursor: str, told: str) -> None:
+    def test_an_invalid_cursor(self, open_page: Open, cursor: str, message: str) -> None:
         page = open_page(f"/?maxItems=5&cursor={cursor}")
-        expect(page.get_by_role("alert")).to_contain_text(told)
+        expect(page.get_by_role("alert")).to_contain_text(message)
         expect(page.get_by_role("button", name="Try again")).to_be_hidden()
         page.get_by_role("button", name="Start from the first page").click()
-        settle(page, "Models 1 to 5; more follow.")
+        wait_for_status(page, "Models 1 to 5; more pages follow.")
 
     @pytest.mark.parametrize(
         ("status", "content"),
@@ -348,27 +346,27 @@ class TestProblems:
             (400, '{"title": "a", "detail": "b", "errors": null}'),
         ],
     )
-    def test_something_else_answers(self, open_page: Open, status: int, content: str) -> None:
+    def test_a_response_that_is_not_from_the_api(self, open_page: Open, status: int, content: str) -> None:
         page = open_page("/?maxItems=20")
         page.route("**/v1/custom-models?*", lambda route: route.fulfill(status=status, body=content))
         page.get_by_role("button", name="Next").click()
-        expect(page.get_by_role("alert")).to_contain_text("Not an answer of this API")
+        expect(page.get_by_role("alert")).to_contain_text("Unexpected response")
         expect(page.get_by_role("table")).to_be_hidden()
         page.unroute("**/v1/custom-models?*")
         page.get_by_role("button", name="Try again").click()
-        settle(page, "Models 21 to 40; more follow.")
+        wait_for_status(page, "Models 21 to 40; more pages follow.")
 
-    def test_the_description_does_not_come(self, page: Page) -> None:
+    def test_the_openapi_document_cannot_be_loaded(self, page: Page) -> None:
         page.route("**/v1/openapi.json", lambda route: route.fulfill(status=502, body="{}"))
         page.goto("/?nameContains=churn")
-        expect(page.get_by_role("alert")).to_contain_text("Not an answer of this API")
+        expect(page.get_by_role("alert")).to_contain_text("Unexpected response")
         expect(page.get_by_role("button", name="Show models")).to_be_hidden()
         page.unroute("**/v1/openapi.json")
         page.get_by_role("button", name="Try again").click()
         expect(page.locator(".name").first).to_contain_text("churn")
         expect(page.get_by_label("Name contains")).to_have_value("churn")
 
-    def test_no_answer_takes_the_focus_of_who_writes_by_now(self, open_page: Open) -> None:
+    def test_an_error_does_not_move_the_focus_if_the_user_has_moved_it(self, open_page: Open) -> None:
         page = open_page("/")
 
         def slowly(route: Route) -> None:
@@ -382,25 +380,25 @@ class TestProblems:
         expect(page.locator("#maxItems")).to_have_attribute("aria-invalid", "true")
         expect(page.get_by_label("Name contains")).to_be_focused()
 
-    def test_it_goes_with_the_next_request(self, open_page: Open, emulator: Emulator) -> None:
+    def test_the_next_request_removes_errors(self, open_page: Open, emulator: Emulator) -> None:
         page = open_page("/?maxItems=0")
         expect(page.locator("#maxItems")).to_have_attribute("aria-invalid", "true")
         emulator.misbehave(hang(1))
         page.get_by_label("Models per page").fill("5")
         page.get_by_label("Models per page").press("Enter")
-        settle(page, "Asking Bedrock …")
+        wait_for_status(page, "Waiting for Bedrock …")
         expect(page.get_by_role("alert")).to_be_hidden()
         expect(page.locator("[aria-invalid]")).to_have_count(0)
 
-    def test_nothing_answers(self, context: BrowserContext, open_page: Open) -> None:
+    def test_no_response(self, context: BrowserContext, open_page: Open) -> None:
         page = open_page("/?maxItems=20")
         context.set_offline(True)
         page.get_by_role("button", name="Next").click()
-        expect(page.get_by_role("alert")).to_contain_text("The API does not answer")
+        expect(page.get_by_role("alert")).to_contain_text("No response from the API")
         expect(page.get_by_role("alert")).to_contain_text("make run")
         context.set_offline(False)
         page.get_by_role("button", name="Try again").click()
-        settle(page, "Models 21 to 40; more follow.")
+        wait_for_status(page, "Models 21 to 40; more pages follow.")
 
 
 class TestEmpty:
@@ -408,40 +406,40 @@ class TestEmpty:
         page = open_page("/?nameContains=nothing-of-the-kind")
         expect(page.get_by_role("heading", name="No models match")).to_be_visible()
         expect(page.get_by_role("table")).to_be_hidden()
-        settle(page, "No models; the listing ends here.")
+        wait_for_status(page, "No models; last page.")
 
-    def test_an_account_without_models(self, open_page: Open, emulator: Emulator) -> None:
+    def test_the_account_has_no_models(self, open_page: Open, emulator: Emulator) -> None:
         emulator.load([])
         page = open_page("/?sortBy=CreationTime")
         expect(page.get_by_role("heading", name="No custom models")).to_be_visible()
 
-    def test_nothing_after_the_last_full_page(self, open_page: Open, emulator: Emulator) -> None:
+    def test_the_page_after_the_last_full_page_is_empty(self, open_page: Open, emulator: Emulator) -> None:
         page = open_page("/?nameContains=v1&maxItems=20")
         emulator.load([])
         emulator.misbehave(body({"modelSummaries": []}))
         page.get_by_role("button", name="Next").click()
         expect(page.get_by_role("heading", name="No more models")).to_be_visible()
 
-    def test_an_empty_page_that_is_not_the_end(self, open_page: Open, emulator: Emulator) -> None:
-        # So many that the API itself gives up looking for the first model.
+    def test_an_empty_page_before_the_last_page(self, open_page: Open, emulator: Emulator) -> None:
+        # More empty pages than the API requests from Bedrock for one response.
         emulator.page_sizes = lambda _: 0
         page = open_page("/?maxItems=5")
         expect(page.get_by_role("heading", name="No models on this page")).to_be_visible()
-        settle(page, "No models; more follow.")
+        wait_for_status(page, "No models; more pages follow.")
         emulator.page_sizes = lambda asked: asked
         page.get_by_role("button", name="Next").click()
-        settle(page, "Models 1 to 5; more follow.")
+        wait_for_status(page, "Models 1 to 5; more pages follow.")
 
 
 class TestSlow:
-    def test_waiting_is_shown_and_can_be_ended(self, page: Page, emulator: Emulator) -> None:
+    def test_waiting_is_shown_and_can_be_stopped(self, page: Page, emulator: Emulator) -> None:
         page.clock.install()
         page.goto("/?maxItems=20")
-        settle(page, "Models 1 to 20; more follow.")
+        wait_for_status(page, "Models 1 to 20; more pages follow.")
         emulator.misbehave(hang(5))
         page.get_by_role("button", name="Next").click()
         page.clock.run_for(500)
-        settle(page, "Asking Bedrock …")
+        wait_for_status(page, "Waiting for Bedrock …")
         expect(page.get_by_role("table")).to_have_attribute("aria-busy", "true")
         expect(page.locator("#progress")).to_be_visible()
         expect(page.get_by_role("button", name="Stop")).to_be_hidden()
@@ -450,17 +448,17 @@ class TestSlow:
         page.get_by_role("button", name="Stop").click()
         expect(page.get_by_role("alert")).to_contain_text("You stopped waiting")
         page.get_by_role("button", name="Try again").click()
-        settle(page, "Models 21 to 40; more follow.")
+        wait_for_status(page, "Models 21 to 40; more pages follow.")
         expect(page.get_by_role("button", name="Stop")).to_be_hidden()
 
-    def test_the_answer_to_an_older_request_does_not_come_back(self, open_page: Open, emulator: Emulator) -> None:
+    def test_the_response_to_an_older_request_is_dropped(self, open_page: Open, emulator: Emulator) -> None:
         page = open_page("/?maxItems=5")
         emulator.misbehave(hang(1), hang(1))
         page.get_by_label("Name contains").fill("churn")
         page.get_by_label("Name contains").press("Enter")
         page.get_by_label("Name contains").fill("fraud")
         page.get_by_label("Name contains").press("Enter")
-        settle(page, "Asking Bedrock …")
+        wait_for_status(page, "Waiting for Bedrock …")
         expect(page.get_by_role("alert")).to_be_hidden()
         expect(page.locator(".name").first).to_contain_text("fraud")
         page.wait_for_timeout(1_500)
@@ -473,10 +471,10 @@ QUERY = "isOwned=true&nameContains=v2&maxItems=7&creationTimeBefore=2026-10-01T0
 class TestRequest:
     @pytest.fixture
     def code(self, open_page: Open) -> Callable[[str], str]:
-        """The request of the second page, written in one of the three ways."""
+        """Return the request for the second page in one of the three formats."""
         page = open_page(f"/?{QUERY}")
         page.get_by_role("button", name="Next").click()
-        settle(page, "Models 8 to 14; more follow.")
+        wait_for_status(page, "Models 8 to 14; more pages follow.")
 
         def code(name: str) -> str:
             page.get_by_label(name, exact=True).check()
@@ -486,7 +484,7 @@ class TestRequest:
 
     @pytest.fixture
     def expected(self, api: Api) -> list[str]:
-        """The ARNs of that page."""
+        """The ARNs of the second page."""
         cursor = api.get(QUERY).body["nextCursor"]
         return api.get(f"{QUERY}&cursor={cursor}").arns
 
@@ -511,17 +509,17 @@ class TestRequest:
         assert state["Resource"] == "arn:aws:states:::lambda:invoke"
         payload = state["Parameters"]["Payload"]
         assert (payload["isOwned"], payload["maxItems"]) == (True, 7)
-        # The first page: the deployed function has another key.
+        # Without the cursor: the deployed function has another key.
         assert api.invoke(payload)["modelSummaries"] == api.get(QUERY).body["modelSummaries"]
 
-    def test_nothing_that_an_address_made_up_gets_into_a_state_machine(self, open_page: Open) -> None:
+    def test_unknown_parameters_are_left_out_of_the_state_machine(self, open_page: Open) -> None:
         page = open_page("/?x.$=$$.Execution&constructor=1&toString=2&isOwned=maybe")
         page.get_by_label("Step Functions").check()
         machine = json.loads(page.locator("#code").inner_text())
         assert machine["States"]["ListModels"]["Parameters"]["Payload"] == {"isOwned": "maybe"}
 
     @pytest.mark.parametrize("name", ["a'b", 'a"b\\', "$(id)`id`", "a\n; id", "a');import os#"])
-    def test_nor_does_it_run_in_a_shell_or_in_python(self, open_page: Open, name: str) -> None:
+    def test_parameters_are_quoted_for_the_shell_and_for_python(self, open_page: Open, name: str) -> None:
         page = open_page(f"/?{urlencode({name: name, 'maxItems': 5})}")
         command = shlex.split(page.locator("#code").inner_text())
         assert command[0] == "curl"
@@ -530,14 +528,14 @@ class TestRequest:
         (assigned,) = [it for it in ast.parse(page.locator("#code").inner_text()).body if isinstance(it, ast.Assign)]
         assert ast.literal_eval(assigned.value) == [(name, name), ("maxItems", "5")]
 
-    def test_it_can_be_copied(self, context: BrowserContext, open_page: Open) -> None:
+    def test_the_code_can_be_copied(self, context: BrowserContext, open_page: Open) -> None:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = open_page("/?maxItems=3")
         page.get_by_role("button", name="Copy").click()
         expect(page.get_by_text("Copied.")).to_be_visible()
         assert page.evaluate("navigator.clipboard.readText()") == page.locator("#code").inner_text()
 
-    def test_its_request_id_is_that_of_the_log(
+    def test_the_request_id_is_the_same_as_in_the_log(
         self, open_page: Open, lines: Callable[[], list[dict[str, Any]]]
     ) -> None:
         page = open_page("/?maxItems=0")
@@ -545,31 +543,31 @@ class TestRequest:
         expect(page.locator("#answered")).to_contain_text(request["request_id"])
 
 
-class TestForEverybody:
-    @pytest.mark.parametrize("colours", ["light", "dark"])
+class TestAccessibility:
+    @pytest.mark.parametrize("colors", ["light", "dark"])
     @pytest.mark.parametrize("path", ["/", "/?nameContains=nothing-of-the-kind", "/?maxItems=0&foo=1&nameContains=a+b"])
-    def test_axe_finds_nothing(self, open_page: Open, page: Page, path: str, colours: Any) -> None:
-        page.emulate_media(color_scheme=colours)
+    def test_axe_finds_no_violations(self, open_page: Open, page: Page, path: str, colors: Any) -> None:
+        page.emulate_media(color_scheme=colors)
         open_page(path)
         found = Axe().run(page).response
         assert found["passes"]
         assert [(it["id"], [node["html"] for node in it["nodes"]]) for it in found["violations"]] == []
 
-    def test_colours_follow_the_system(self, open_page: Open, page: Page) -> None:
-        def ground() -> int:
+    def test_colors_follow_the_system(self, open_page: Open, page: Page) -> None:
+        def background() -> int:
             rgb = page.evaluate("getComputedStyle(document.body).backgroundColor")
             return sum(map(int, re.findall(r"\d+", rgb)[:3]))
 
         page.emulate_media(color_scheme="light")
         open_page("/")
-        assert ground() > 600
+        assert background() > 600
         page.emulate_media(color_scheme="dark")
-        assert ground() < 150
+        assert background() < 150
 
-    def test_the_keyboard_alone(self, open_page: Open) -> None:
+    def test_everything_works_with_the_keyboard(self, open_page: Open) -> None:
         page = open_page("/?maxItems=5")
         page.keyboard.press("Tab")
-        expect(page.get_by_role("link", name="Skip to the models")).to_be_focused()
+        expect(page.get_by_role("link", name="Skip to models")).to_be_focused()
         reached: set[str] = set()
         for _ in range(40):
             page.keyboard.press("Tab")
@@ -585,10 +583,10 @@ class TestForEverybody:
         page.keyboard.press("ArrowRight")
         expect(page.locator("#code")).to_contain_text("import json")
 
-    def test_focus_is_not_lost(self, open_page: Open, emulator: Emulator) -> None:
+    def test_focus_moves_to_the_models_when_its_button_disappears(self, open_page: Open, emulator: Emulator) -> None:
         page = open_page("/?maxItems=200")
         page.get_by_role("button", name="Next").press("Enter")
-        settle(page, "Models 201 to 300; the listing ends here.")
+        wait_for_status(page, "Models 201 to 300; last page.")
         expect(page.locator("main")).to_be_focused()
 
         emulator.misbehave(body({"modelSummaries": "many"}))
@@ -596,30 +594,30 @@ class TestForEverybody:
         expect(page.get_by_role("alert")).to_be_visible()
         expect(page.locator("main")).to_be_focused()
         page.get_by_role("button", name="Try again").press("Enter")
-        settle(page, "Models 1 to 200; more follow.")
+        wait_for_status(page, "Models 1 to 200; more pages follow.")
         expect(page.locator("main")).to_be_focused()
 
-    def test_a_listing_of_the_same_size_is_announced_too(self, open_page: Open) -> None:
+    def test_a_result_with_the_same_status_is_announced_again(self, open_page: Open) -> None:
         page = open_page("/?maxItems=5")
         page.evaluate("""() => {
-            window.said = [];
-            const note = () => said.push(document.getElementById("status").textContent);
+            window.announced = [];
+            const note = () => announced.push(document.getElementById("status").textContent);
             new MutationObserver(note).observe(document.getElementById("status"), {childList: true});
         }""")
         page.get_by_label("Name contains").fill("churn")
         submit(page)
-        assert page.evaluate("said").pop() == "Models 1 to 5; more follow."
+        assert page.evaluate("announced").pop() == "Models 1 to 5; more pages follow."
 
-    def test_the_skip_link_keeps_the_page(self, open_page: Open) -> None:
+    def test_the_skip_link_stays_on_the_page(self, open_page: Open) -> None:
         page = open_page("/?maxItems=20")
         page.get_by_role("button", name="Next").click()
-        settle(page, "Models 21 to 40; more follow.")
-        page.get_by_role("link", name="Skip to the models").press("Enter")
+        wait_for_status(page, "Models 21 to 40; more pages follow.")
+        page.get_by_role("link", name="Skip to models").press("Enter")
         expect(page.locator("main")).to_be_focused()
-        settle(page, "Models 21 to 40; more follow.")
+        wait_for_status(page, "Models 21 to 40; more pages follow.")
         expect(page.get_by_role("button", name="Back")).to_be_enabled()
 
-    def test_a_narrow_screen(self, page: Page, open_page: Open) -> None:
+    def test_filters_are_collapsed_on_a_narrow_screen(self, page: Page, open_page: Open) -> None:
         page.set_viewport_size({"width": 390, "height": 800})
         open_page("/")
         expect(page.get_by_label("Name contains")).to_be_hidden()
@@ -630,7 +628,7 @@ class TestForEverybody:
         page.set_viewport_size({"width": 1280, "height": 800})
         expect(page.get_by_label("Name contains")).to_be_visible()
 
-    def test_long_names_leave_room_for_the_rest(self, open_page: Open, emulator: Emulator) -> None:
+    def test_long_names_wrap(self, open_page: Open, emulator: Emulator) -> None:
         model = {**next(iter(MODELS.values())).summary(), "modelName": "n" * 63, "modelStatus": "S" * 40}
         emulator.misbehave(body({"modelSummaries": [model]}))
         page = open_page("/")

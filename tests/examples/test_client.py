@@ -1,4 +1,4 @@
-"""examples/client.py, before the real function over HTTP."""
+"""examples/client.py, with the real function over HTTP."""
 
 import io
 import json
@@ -21,12 +21,12 @@ from tests.examples.function import ARNS, MODELS, Serve
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "client.py"
 BUSY: tuple[Fault, ...] = (throttle, throttle, throttle)
-"""What botocore's three attempts do not get past, so that the API answers 429."""
+"""As many failures as botocore makes attempts, so that the API returns 429."""
 
 
 @pytest.fixture
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that the client slept, which take none."""
+    """The seconds of each sleep; the tests do not really sleep."""
     seconds: list[float] = []
     monkeypatch.setattr("examples.client.sleep", seconds.append)
     return seconds
@@ -36,17 +36,17 @@ def arns(models: Any) -> list[str]:
     return [model["modelArn"] for model in models]
 
 
-class TestAll:
+class TestListing:
     @pytest.mark.parametrize("max_items", [7, 100, 150, 300, 1000])
     def test_each_model_once_and_in_order(self, url: str, max_items: int) -> None:
         assert arns(custom_models(url, maxItems=max_items)) == ARNS
 
     def test_an_empty_page_is_not_the_end(self, serve: Serve) -> None:
         empty, last = {"modelSummaries": [], "nextCursor": "next"}, {"modelSummaries": [{"modelArn": "arn"}]}
-        url = serve(answering([(200, empty), (200, last)]))
+        url = serve(responding([(200, empty), (200, last)]))
         assert arns(custom_models(url)) == ["arn"]
 
-    def test_the_filters_are_the_apis(self, url: str, emulator: Emulator) -> None:
+    def test_filters_are_sent(self, url: str, emulator: Emulator) -> None:
         after = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
         found = custom_models(url, nameContains="churn", isOwned=True, creationTimeAfter=after.isoformat(), maxItems=3)
         churn = [
@@ -55,22 +55,24 @@ class TestAll:
         assert len(churn) > 6
         assert arns(found) == [model.arn for model in churn]
 
-    def test_a_slash_after_the_url_does_no_harm(self, url: str) -> None:
+    def test_a_slash_at_the_end_of_the_url_is_accepted(self, url: str) -> None:
         assert arns(custom_models(f"{url}/", maxItems=1000)) == ARNS
 
 
 class TestBusy:
-    def test_it_waits_as_told_and_goes_on_in_the_middle(self, url: str, emulator: Emulator, slept: list[float]) -> None:
+    def test_it_waits_for_retry_after_in_the_middle_of_the_listing(
+        self, url: str, emulator: Emulator, slept: list[float]
+    ) -> None:
         emulator.misbehave(None, *BUSY, *BUSY, None, unavailable, unavailable, unavailable)
         assert arns(custom_models(url, maxItems=100)) == ARNS
         assert slept == [2, 2, 5]
 
-    def test_a_second_where_it_is_not_told(self, serve: Serve, slept: list[float]) -> None:
-        url = serve(answering([(503, {}), (200, {"modelSummaries": []})]))
+    def test_it_waits_a_second_without_retry_after(self, serve: Serve, slept: list[float]) -> None:
+        url = serve(responding([(503, {}), (200, {"modelSummaries": []})]))
         assert list(custom_models(url)) == []
         assert slept == [1]
 
-    def test_it_gives_up_after_five_attempts(self, url: str, emulator: Emulator, slept: list[float]) -> None:
+    def test_it_raises_after_five_attempts(self, url: str, emulator: Emulator, slept: list[float]) -> None:
         emulator.misbehave(None, always=throttle)
         models = custom_models(url, maxItems=100)
         assert arns(next(models) for _ in range(100)) == ARNS[:100]
@@ -80,31 +82,29 @@ class TestBusy:
         assert slept == [2, 2, 2, 2]
 
 
-class TestRefusals:
-    def test_a_wrong_filter_is_named(self, url: str) -> None:
+class TestErrors:
+    def test_an_unknown_filter_is_reported(self, url: str) -> None:
         with pytest.raises(ApiError) as raised:
             list(custom_models(url, namecontains="churn", maxItems=0))
         assert (raised.value.status, raised.value.kind) == (400, "invalid-query")
         assert "400 invalid-query: maxItems must be a whole number from 1 to 1000; namecontains" in str(raised.value)
         assert "did you mean nameContains?" in str(raised.value)
 
-    def test_an_expired_cursor_ends_the_listing_with_an_error(
-        self, url: str, emulator: Emulator, slept: list[float]
-    ) -> None:
+    def test_an_expired_cursor_raises(self, url: str, emulator: Emulator, slept: list[float]) -> None:
         emulator.misbehave(None, unknown_operation)
         with pytest.raises(ApiError, match="Omit the cursor to start the listing again") as raised:
             list(custom_models(url))
         assert raised.value.kind == "expired-cursor"
         assert slept == []
 
-    def test_what_is_no_problem_is_shown(self, serve: Serve) -> None:
+    def test_a_response_that_is_not_a_problem_is_shown(self, serve: Serve) -> None:
         url = serve(lambda *_: {"statusCode": 502, "body": "<html>Bad gateway</html>"})
         with pytest.raises(ApiError, match="502 : <html>Bad gateway</html>"):
             list(custom_models(url))
 
 
 class TestSignature:
-    def test_of_the_region_in_the_url(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_region_comes_from_the_url(self, monkeypatch: pytest.MonkeyPatch) -> None:
         sent: list[Any] = []
 
         def urlopen(request: Any, timeout: float) -> io.BytesIO:
@@ -117,10 +117,10 @@ class TestSignature:
         assert request.full_url.endswith(".com/dev/v1/custom-models?nameContains=churn")
         assert "/eu-west-3/execute-api/aws4_request" in request.headers["Authorization"]
 
-    def test_of_each_attempt_and_page(self, serve: Serve, slept: list[float]) -> None:
+    def test_each_attempt_and_page_is_signed(self, serve: Serve, slept: list[float]) -> None:
         events: list[Any] = []
         pages = [(503, {}), (200, {"modelSummaries": [], "nextCursor": "a+b"}), (200, {"modelSummaries": []})]
-        url = serve(answering(pages, events))
+        url = serve(responding(pages, events))
         list(custom_models(url))
         signatures = [event["headers"]["Authorization"] for event in events]
         assert len(signatures) == 3
@@ -128,22 +128,22 @@ class TestSignature:
         assert signatures[1] != signatures[2]
         assert events[2]["queryStringParameters"] == {"cursor": "a+b"}
 
-    def test_not_without_credentials(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_requests_are_not_signed_without_credentials(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         events: list[Any] = []
-        list(custom_models(serve(answering([(200, {"modelSummaries": []})], events))))
+        list(custom_models(serve(responding([(200, {"modelSummaries": []})], events))))
         assert "Authorization" not in events[0]["headers"]
 
 
-def answering(answers: list[tuple[int, Any]], events: list[Any] | None = None) -> Handler:
-    """Return a handler with one answer for each request, in turn, that keeps the events."""
-    left = iter(answers)
+def responding(responses: list[tuple[int, Any]], events: list[Any] | None = None) -> Handler:
+    """Return a handler that returns the responses in turn, and appends the events to ``events``."""
+    remaining = iter(responses)
 
     def handler(event: Any, _: Context) -> dict[str, Any]:
         if events is not None:
             events.append(event)
-        status, body = next(left)
+        status, body = next(remaining)
         return {"statusCode": status, "body": json.dumps(body)}
 
     return handler
@@ -160,14 +160,14 @@ class TestCommandLine:
 
         return run
 
-    def test_one_line_of_json_for_each_model(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    def test_it_prints_one_line_of_json_per_model(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
         done = run("URL", "nameContains=churn", "maxItems=10")
         assert (done.returncode, done.stderr) == (0, "")
         found = arns(json.loads(line) for line in done.stdout.splitlines())
         assert found == [model.arn for model in MODELS if "churn" in model.name]
 
     @pytest.mark.slow
-    def test_who_reads_it_may_stop(self, new_api: Callable[[], Api], serve: Serve) -> None:
+    def test_a_closed_pipe_is_not_an_error(self, new_api: Callable[[], Api], serve: Serve) -> None:
         command = [sys.executable, str(SCRIPT), serve(new_api().handler)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
@@ -178,14 +178,14 @@ class TestCommandLine:
         assert process.returncode == 0
 
     @pytest.mark.slow
-    def test_a_refusal(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    def test_an_error_response(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
         done = run("URL", "maxItems")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("client: 400 invalid-query: maxItems ")
 
     @pytest.mark.slow
-    def test_wrong_use(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    def test_usage_errors(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
         done = run("URL", "maxItems=1", "maxItems=2")
         assert done.returncode == 2
-        assert "a parameter was given twice" in done.stderr
+        assert "a parameter is given twice" in done.stderr
         assert "NAME=VALUE" in run("--help").stdout

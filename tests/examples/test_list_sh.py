@@ -1,4 +1,4 @@
-"""examples/list.sh, before the real function over HTTP."""
+"""examples/list.sh, with the real function over HTTP."""
 
 import json
 import os
@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "list.sh"
 pytestmark = [
     pytest.mark.slow,
     *(
-        pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is missing")
+        pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed")
         for program in ("bash", "curl", "jq")
     ),
 ]
@@ -32,10 +32,10 @@ Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def run() -> Run:
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        # Without credentials, unless they are given.
-        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        # Without credentials, unless the test passes them.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return subprocess.run(
-            [str(SCRIPT), *arguments], check=False, text=True, capture_output=True, env={**own, **environment}
+            [str(SCRIPT), *arguments], check=False, text=True, capture_output=True, env={**inherited, **environment}
         )
 
     return run
@@ -45,19 +45,19 @@ def arns(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [json.loads(line)["modelArn"] for line in done.stdout.splitlines()]
 
 
-def keeping(events: list[Any], handler: Handler) -> Handler:
-    """Return the handler, with each event kept, and when it came."""
+def recording(events: list[Any], handler: Handler) -> Handler:
+    """Wrap the handler: append the time and the event of each call to ``events``."""
 
-    def kept(event: Any, context: Context) -> dict[str, Any]:
+    def record(event: Any, context: Context) -> dict[str, Any]:
         events.append((time.monotonic(), event))
         return handler(event, context)
 
-    return kept
+    return record
 
 
 @pytest.mark.parametrize("max_items", [70, 100, 1000])
 def test_each_model_once_and_in_order(url: str, run: Run, max_items: int) -> None:
-    done = run(url, f"maxItems={max_items}", cursor="of the environment")
+    done = run(url, f"maxItems={max_items}", cursor="from the environment")
     assert (done.returncode, done.stderr) == (0, "")
     assert arns(done) == ARNS
 
@@ -68,7 +68,7 @@ def test_an_empty_page_is_not_the_end(run: Run, serve: Serve) -> None:
     assert arns(run(url)) == ["arn"]
 
 
-def test_the_filters_are_encoded(url: str, run: Run) -> None:
+def test_filters_are_encoded(url: str, run: Run) -> None:
     after = "creationTimeAfter=2026-01-01T00:00:00+01:00"
     done = run(f"{url}/", "nameContains=churn", "isOwned=true", after, "maxItems=5")
     assert (done.returncode, done.stderr) == (0, "")
@@ -76,33 +76,33 @@ def test_the_filters_are_encoded(url: str, run: Run) -> None:
     assert arns(done) == [model.arn for model in owned if model.created.isoformat() > "2025-12-31T23"]
 
 
-def test_a_wrong_filter_is_named(url: str, run: Run) -> None:
+def test_an_unknown_filter_is_reported(url: str, run: Run) -> None:
     done = run(url, "namecontains=churn", "maxItems")
     assert (done.returncode, done.stdout) == (1, "")
     assert "did you mean nameContains?" in done.stderr
 
 
-def test_an_expired_cursor_ends_it_with_an_error(url: str, run: Run, emulator: Emulator) -> None:
+def test_an_expired_cursor_is_an_error(url: str, run: Run, emulator: Emulator) -> None:
     emulator.misbehave(None, unknown_operation)
     done = run(url)
     assert (done.returncode, arns(done)) == (1, ARNS[:100])
     assert "list.sh: Omit the cursor to start the listing again." in done.stderr
 
 
-def test_no_answer_is_an_error(run: Run) -> None:
+def test_a_failed_connection_is_an_error(run: Run) -> None:
     done = run("http://127.0.0.1:9")
     assert (done.returncode, done.stdout) == (1, "")
     assert "Failed to connect" in done.stderr or "Could not connect" in done.stderr
 
 
-def test_wrong_use(run: Run) -> None:
+def test_usage_errors(run: Run) -> None:
     assert "usage: list.sh URL" in run().stderr
     assert "AWS_REGION: must be set to sign" in run("http://127.0.0.1:9", AWS_ACCESS_KEY_ID="a").stderr
 
 
-def test_it_signs_where_there_are_credentials(new_api: Callable[[], Api], serve: Serve, run: Run) -> None:
+def test_it_signs_requests_if_there_are_credentials(new_api: Callable[[], Api], serve: Serve, run: Run) -> None:
     events: list[Any] = []
-    url = serve(keeping(events, new_api().handler))
+    url = serve(recording(events, new_api().handler))
     keys = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"}
     done = run(url, "maxItems=200", **keys, AWS_REGION="eu-west-3")
     assert (done.returncode, arns(done)) == (0, ARNS)
@@ -117,20 +117,20 @@ def test_it_signs_where_there_are_credentials(new_api: Callable[[], Api], serve:
 
 
 class TestBusy:
-    def test_it_waits_as_told_and_goes_on_in_the_middle(
+    def test_it_waits_for_retry_after_in_the_middle_of_the_listing(
         self, new_api: Callable[[], Api], serve: Serve, run: Run, emulator: Emulator
     ) -> None:
         events: list[Any] = []
         emulator.misbehave(None, *[throttle] * 6)
-        done = run(serve(keeping(events, new_api().handler)), "maxItems=200")
+        done = run(serve(recording(events, new_api().handler)), "maxItems=200")
         assert (done.returncode, arns(done)) == (0, ARNS)
         times = [at for at, _ in events]
         assert len(times) == 4
-        # Of its own, curl would wait for one second and then for two.
+        # Without Retry-After, curl would wait for one second and then for two.
         assert times[2] - times[1] >= 2
         assert times[3] - times[2] >= 2
 
-    def test_it_gives_up(self, url: str, run: Run, emulator: Emulator) -> None:
+    def test_it_fails_after_the_last_attempt(self, url: str, run: Run, emulator: Emulator) -> None:
         emulator.misbehave(None, always=throttle)
         done = run(url, "maxItems=200")
         assert (done.returncode, arns(done)) == (1, ARNS[:200])

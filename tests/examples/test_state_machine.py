@@ -1,13 +1,13 @@
-"""examples/state_machine.asl.json, run by an interpreter of the Amazon States Language before the real bundle.
+"""examples/state_machine.asl.json, run by an interpreter of the Amazon States Language that invokes the real bundle.
 
-The interpreter is LocalStack's, as moto brings it along: it invokes through a real Lambda client, so that what
-``Retry`` and ``Catch`` match is what the function raised; it heeds the 256 KiB limit, and its behaviour was
-recorded on AWS. Three things that moto left out of it are put back here: a JSONata engine (in Python, of the same
-descent as the Java one that LocalStack runs), Step Functions' own function ``$parse``, and JSON bodies for S3.
+The interpreter is LocalStack's, which moto includes. It invokes the function with a real Lambda client, so that
+``Retry`` and ``Catch`` match the errors that the function raises. It enforces the 256 KiB limit, and LocalStack
+verified its behavior against AWS. This module adds three parts that moto left out: a JSONata engine (a Python port of
+the one that LocalStack uses), Step Functions' function ``$parse``, and JSON bodies for S3.
 
-Others do not do: ministack 1.5.33 knows neither the limit nor putObject, and takes every exception of a Python
-function for Runtime.HandlerError; aws-local-stepfunctions 3.0.0 (npm) has neither JSONata nor lambda:invoke;
-aws-stepfunctions-toolkit 0.1.1 asks AWS to run each state.
+Alternatives that do not work: ministack 1.5.33 has neither the limit nor putObject, and reports every exception of a
+Python function as Runtime.HandlerError; aws-local-stepfunctions 3.0.0 (npm) has neither JSONata nor lambda:invoke;
+aws-stepfunctions-toolkit 0.1.1 calls AWS to run each state.
 """
 
 import json
@@ -35,14 +35,14 @@ from tests.runtime.test_runtime import longest
 DEFINITION = Path(__file__).resolve().parents[2] / "examples" / "state_machine.asl.json"
 BUCKET = "inventory"
 BUSY = (throttle, throttle, throttle)
-"""What the function's own attempts do not get past."""
+"""As many failures as the function has attempts, so that it raises an error."""
 
 pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How an execution ended, and what it put into the bucket: the models of each page by its key."""
+    """How an execution ended, and the pages that it wrote to the bucket: the models by key."""
 
     output: dict[str, Any] | None
     error: tuple[str, str] | None
@@ -50,14 +50,14 @@ class Execution:
 
     @property
     def listing(self) -> list[list[str]]:
-        """The ARNs of each page under the prefix that the output names."""
+        """The ARNs of each page under the prefix in the output."""
         assert self.output is not None, self.error
         pages = [models for key, models in self.pages.items() if key.startswith(self.output["prefix"])]
         return [[model["modelArn"] for model in models] for models in pages]
 
 
 class Machine:
-    """The state machine, with its bucket."""
+    """The state machine and its bucket."""
 
     def __init__(self, alias: str = ALIAS, bucket: str = BUCKET) -> None:
         definition = DEFINITION.read_text().replace("${AliasArn}", alias).replace("${Bucket}", bucket)
@@ -99,7 +99,7 @@ def body_as_json(params: dict[str, Any], **_: Any) -> None:
 
 @pytest.fixture
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that the machine waited before attempts, which take none."""
+    """The seconds of each wait before a retry; the tests do not really wait."""
     from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 
     seconds: list[float] = []
@@ -109,15 +109,15 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def aws(invoked: InvokeApi, monkeypatch: pytest.MonkeyPatch, waited: list[float]) -> Iterator[None]:
-    """An account, in this process but for the function."""
-    # Not where every collection of the tests would wait for it: it takes the better part of a second.
+    """An AWS account, mocked in this process, except for the function."""
+    # Imported here because it is slow, and would delay collecting the tests.
     from moto import mock_aws
     from moto.stepfunctions.parser.asl.jsonata import jsonata as engine
 
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setattr(engine, "_eval_jsonata", evaluate)
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
-        # The interpreter's clients come from boto3's default session, which ends with the account.
+        # The interpreter uses boto3's default session: create a new one for each account.
         boto3.setup_default_session()
         session: Any = boto3.DEFAULT_SESSION
         session.events.register("provide-client-params.s3.PutObject", body_as_json)
@@ -129,7 +129,7 @@ def machine(aws: None) -> Machine:
     return Machine()
 
 
-class TestAll:
+class TestListing:
     def test_each_model_once_and_in_order(self, machine: Machine) -> None:
         execution = machine.run({})
         prefix = "custom-models/run/1/"
@@ -138,7 +138,7 @@ class TestAll:
         assert execution.listing == [ARNS[:100], ARNS[100:200], ARNS[200:]]
         assert execution.pages[f"{prefix}00001.json"][0]["modelName"] == MODELS[0].name
 
-    def test_the_input_is_what_the_function_takes(self, machine: Machine, invoked: InvokeApi) -> None:
+    def test_the_input_is_the_functions_event(self, machine: Machine, invoked: InvokeApi) -> None:
         execution = machine.run({"nameContains": "churn", "maxItems": 10})
         assert [*chain.from_iterable(execution.listing)] == [model.arn for model in MODELS if "churn" in model.name]
         assert invoked.events[0] == {"nameContains": "churn", "maxItems": 10}
@@ -146,7 +146,7 @@ class TestAll:
         assert {tuple(event) for event in invoked.events[1:]} == {("maxItems", "nameContains", "cursor")}
 
     @pytest.mark.parametrize("count", [0, 1])
-    def test_no_model_and_one_are_lists_too(self, machine: Machine, emulator: Emulator, count: int) -> None:
+    def test_pages_of_no_model_and_of_one_are_lists(self, machine: Machine, emulator: Emulator, count: int) -> None:
         emulator.load(plausible_models(count))
         execution = machine.run({})
         assert execution.listing == [[model.arn for model in plausible_models(count)]]
@@ -164,14 +164,14 @@ class TestAll:
 
 
 class TestBusy:
-    def test_it_waits_and_goes_on_in_the_middle(
+    def test_it_waits_and_retries_in_the_middle_of_the_listing(
         self, machine: Machine, emulator: Emulator, waited: list[float]
     ) -> None:
         emulator.misbehave(None, *BUSY, *BUSY, None, unavailable, unavailable, unavailable)
         assert machine.run({}).listing == [ARNS[:100], ARNS[100:200], ARNS[200:]]
         assert waited == [5, 10, 5]
 
-    def test_it_gives_up_with_the_functions_error(
+    def test_it_fails_with_the_functions_error_after_the_last_attempt(
         self, machine: Machine, emulator: Emulator, waited: list[float]
     ) -> None:
         emulator.misbehave(None, always=throttle)
@@ -179,16 +179,16 @@ class TestBusy:
         assert execution.error == ("UpstreamThrottled", UpstreamThrottled.advice)
         assert waited == [5, 10, 20, 40]
 
-    def test_lambdas_own_trouble_is_waited_out(self, machine: Machine, invoked: InvokeApi, waited: list[float]) -> None:
+    def test_errors_of_lambda_are_retried(self, machine: Machine, invoked: InvokeApi, waited: list[float]) -> None:
         names = {429: "TooManyRequestsException", 500: "ServiceException", 502: "AWSLambdaException"}
         invoked.failures = [*names.items()]
         assert machine.run({"maxItems": 150}).listing == [ARNS[:150], ARNS[150:]]
         assert len(waited) == 3
-        assert all(wait <= most for wait, most in zip(waited, (1, 2, 4), strict=True))
+        assert all(wait <= limit for wait, limit in zip(waited, (1, 2, 4), strict=True))
 
 
 class TestExpired:
-    def test_it_starts_again_and_drops_what_there_was(self, machine: Machine, emulator: Emulator) -> None:
+    def test_it_starts_again_under_another_prefix(self, machine: Machine, emulator: Emulator) -> None:
         emulator.misbehave(None, None, unknown_operation)
         execution = machine.run({})
         prefix = "custom-models/run/2/"
@@ -196,7 +196,7 @@ class TestExpired:
         assert execution.listing == [ARNS[:100], ARNS[100:200], ARNS[200:]]
         assert len([key for key in execution.pages if not key.startswith(prefix)]) == 2
 
-    def test_not_for_ever(self, machine: Machine, emulator: Emulator) -> None:
+    def test_it_fails_after_three_attempts(self, machine: Machine, emulator: Emulator) -> None:
         emulator.misbehave(*[None, unknown_operation] * 3)
         execution = machine.run({})
         assert execution.error is not None
@@ -206,7 +206,7 @@ class TestExpired:
 
 
 class TestFailure:
-    def test_a_wrong_filter_is_named(self, machine: Machine, waited: list[float]) -> None:
+    def test_an_unknown_filter_is_reported(self, machine: Machine, waited: list[float]) -> None:
         execution = machine.run({"namecontains": 'ch"urn', "maxItems": 0})
         assert execution.error is not None
         assert execution.error[0] == "InvalidQuery"
@@ -214,7 +214,7 @@ class TestFailure:
         assert execution.error[1].endswith("(did you mean nameContains?).")
         assert (execution.pages, waited) == ({}, [])
 
-    def test_an_input_that_is_no_object(self, machine: Machine, invoked: InvokeApi) -> None:
+    def test_an_input_that_is_not_an_object(self, machine: Machine, invoked: InvokeApi) -> None:
         execution = machine.run(5)
         assert execution.error is not None
         # States.QueryEvaluationError on AWS; a Fail state must not say States.
@@ -222,21 +222,21 @@ class TestFailure:
         assert "Argument 1 of Object merge" in execution.error[1]
         assert invoked.events == []
 
-    def test_no_such_function(self, aws: None) -> None:
+    def test_a_function_that_does_not_exist(self, aws: None) -> None:
         execution = Machine(alias=ALIAS.replace("live", "dead")).run({})
         assert execution.error is not None
         assert execution.error[0] == "Lambda.ResourceNotFoundException"
         assert "This is ResourceNotFoundException" in execution.error[1]
 
-    def test_no_such_bucket(self, aws: None, waited: list[float]) -> None:
+    def test_a_bucket_that_does_not_exist(self, aws: None, waited: list[float]) -> None:
         execution = Machine(bucket="nowhere").run({})
         assert execution.error is not None
-        # AWS writes S3.
+        # On AWS, the name starts with S3 in upper case.
         assert execution.error[0].upper() == "S3.NOSUCHBUCKETEXCEPTION"
         assert waited == [1, 2, 4, 8, 16]
 
 
-def test_its_form_is_that_of_the_language(tmp_path: Path) -> None:
+def test_the_definition_is_valid(tmp_path: Path) -> None:
     properties = {
         "RoleArn": "arn:aws:iam::123456789012:role/machine",
         "Definition": json.loads(DEFINITION.read_text()),

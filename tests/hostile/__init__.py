@@ -1,4 +1,4 @@
-"""Attacks: whatever a client sends, it is told one of the things that the contract has, and nothing else happens.
+"""Hostile clients: whatever a client sends, the response is one that the contract allows, with no other effect.
 
-`pytest tests/hostile --hypothesis-profile soak --timeout 3600` looks at far more of the same.
+`pytest tests/hostile --hypothesis-profile soak --timeout 3600` tries many more inputs.
 """

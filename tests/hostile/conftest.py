@@ -1,4 +1,4 @@
-"""The function under attack, and what must hold after each."""
+"""Fixtures for the attacks on the function."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from hypothesis import settings
 from tests.api import Api
 from tests.hostile.contract import Attack
 
-# Not derandomized: each run looks elsewhere.
+# Not derandomized: each run tries other inputs.
 settings.register_profile("soak", settings.get_profile("everyday"), derandomize=False, max_examples=5000)
 
 
 @pytest.fixture
 def attack(api: Api, capsys: pytest.CaptureFixture[str]) -> Attack:
-    """The function before a Bedrock that is well, holding each answer and each log against the contract."""
+    """Sends events to the function and checks each response and log. Bedrock works normally."""
 
     def written() -> tuple[str, str]:
         captured = capsys.readouterr()
@@ -24,5 +24,5 @@ def attack(api: Api, capsys: pytest.CaptureFixture[str]) -> Attack:
 
 
 def pytest_make_parametrize_id(val: Any) -> str | None:
-    """Keep what is sent out of the tests' names: it may be long, or break a terminal."""
+    """Shorten inputs in test names: they may be long or contain control characters."""
     return ascii(val)[:40] if isinstance(val, (str, bytes)) else None

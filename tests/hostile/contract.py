@@ -1,4 +1,4 @@
-"""What the contract has, held against each answer and each log; written from the contract, not from the code."""
+"""Checks that a response and its log follow the contract. Written from the contract, not from the code."""
 
 import json
 import re
@@ -22,19 +22,19 @@ PROBLEMS = {
     "not-found": 404,
     "method-not-allowed": 405,
 }
-"""The problems that are a client's own. Bedrock is well here, so none of the others may come up."""
+"""The problems that a client causes. Bedrock works normally here, so no other problem may occur."""
 
-REFUSALS = (errors.InvalidQuery, errors.InvalidCursor, errors.ExpiredCursor, errors.CursorMismatch)
-"""The same by direct invocation."""
+CLIENT_ERRORS = (errors.InvalidQuery, errors.InvalidCursor, errors.ExpiredCursor, errors.CursorMismatch)
+"""The same problems by direct invocation."""
 
-SECONDS = 1.0
-"""Of processor time in the function's own thread: the machine may be busy with something else."""
+MAX_SECONDS = 1.0
+"""CPU time of the function's thread. Not wall-clock time, because the machine may be busy."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_SAID = re.compile(
+_MESSAGE = re.compile(
     r"must (be|have|not be) .*|is not a parameter of this API( \(did you mean \w+\?\))?|and \d+ more are not .*"
 )
-_WHOLE_DETAIL = (
+_DETAILS_WITHOUT_PARAMETER = (
     "The query string does not have the form that API Gateway sends.",
     "The OpenAPI document has no parameters.",
 )
@@ -48,46 +48,46 @@ _SCHEMAS = {
 
 
 class Attack:
-    """Sends events to a handler, and requires of each what the contract has."""
+    """Sends events to a handler and checks that each result and its log follow the contract."""
 
-    def __init__(self, handler: Handler, written: Callable[[], tuple[str, str]]) -> None:
-        """Take the handler, and what it has written to standard output and error since the last look."""
+    def __init__(self, handler: Handler, read_output: Callable[[], tuple[str, str]]) -> None:
+        """Take the handler, and a function that returns its standard output and error since the last call."""
         self._handler = handler
-        self._written = written
+        self._read_output = read_output
         self.line: dict[str, Any] = {}
         self.text = ""
 
     def __call__(self, event: Any) -> Any:
-        """Return the answer, or the refusal that a direct invocation raised; its log is in ``line`` and ``text``."""
-        self._written()
+        """Return the response, or the error that a direct invocation raised. The log is in ``line`` and ``text``."""
+        self._read_output()
         start = time.thread_time()
         try:
-            answer: Any = self._handler(event, Context())
-        except errors.CustomModelsError as refusal:
-            answer = refusal
+            result: Any = self._handler(event, Context())
+        except errors.CustomModelsError as error:
+            result = error
         seconds = time.thread_time() - start
         self.read_log()
         if _is_http(event):
-            _require_response(answer, event["requestContext"]["httpMethod"])
-        elif isinstance(answer, errors.CustomModelsError):
-            _require_refusal(answer)
+            _require_response(result, event["requestContext"]["httpMethod"])
+        elif isinstance(result, errors.CustomModelsError):
+            _require_client_error(result)
         else:
-            _SCHEMAS["Listing"].validate(answer)
-        assert seconds < SECONDS
-        return answer
+            _SCHEMAS["Listing"].validate(result)
+        assert seconds < MAX_SECONDS
+        return result
 
     def read_log(self) -> None:
-        """Require one canonical line and its metrics, and nothing else."""
-        self.text, on_error = self._written()
+        """Check that the log is exactly one request line and one line of metrics."""
+        self.text, on_error = self._read_output()
         assert on_error == ""
         lines = self.text.removesuffix("\n").split("\n")
         assert self.text.endswith("\n")
         assert not any(_CONTROL.search(line) for line in lines)
-        canonical, metrics = (json.loads(line, parse_constant=_no_json) for line in lines)
-        assert canonical["message"] == "request"
-        assert canonical["level"] == "INFO"
+        request, metrics = (json.loads(line, parse_constant=_reject_constant) for line in lines)
+        assert request["message"] == "request"
+        assert request["level"] == "INFO"
         assert "_aws" in metrics
-        self.line = canonical
+        self.line = request
 
 
 def _is_http(event: object) -> bool:
@@ -95,10 +95,10 @@ def _is_http(event: object) -> bool:
     return isinstance(context, dict) and "httpMethod" in context
 
 
-def _require_response(answer: Any, method: object) -> None:
-    assert isinstance(answer, dict)
-    http_response(answer)  # raises for what is no proxy response, such as a header that is two
-    status, headers, body = answer["statusCode"], answer["headers"], answer["body"]
+def _require_response(response: Any, method: object) -> None:
+    assert isinstance(response, dict)
+    http_response(response)  # raises if it is not a valid proxy response, such as one with a line break in a header
+    status, headers, body = response["statusCode"], response["headers"], response["body"]
     assert headers["X-Request-Id"].isprintable()
     if method == "HEAD" or status == 304:
         assert body == ""
@@ -119,27 +119,27 @@ def _require_problem(status: int, headers: dict[str, str], problem: Any) -> None
     assert problem["requestId"] == headers["X-Request-Id"]
     if "errors" in problem:
         assert kind == "invalid-query"
-        assert all(_SAID.fullmatch(error["message"]) for error in problem["errors"])
-        told = "; ".join(f"{error['parameter']} {error['message']}" for error in problem["errors"])
-        assert problem["detail"] == f"{told}."
+        assert all(_MESSAGE.fullmatch(error["message"]) for error in problem["errors"])
+        detail = "; ".join(f"{error['parameter']} {error['message']}" for error in problem["errors"])
+        assert problem["detail"] == f"{detail}."
     elif kind == "invalid-query":
-        assert problem["detail"] in _WHOLE_DETAIL
+        assert problem["detail"] in _DETAILS_WITHOUT_PARAMETER
     assert problem["detail"].isprintable()
 
 
-def _require_refusal(refusal: errors.CustomModelsError) -> None:
-    assert isinstance(refusal, REFUSALS)
-    assert str(refusal).isprintable()
-    # As the runtime reports it: nothing of what it was raised from.
-    assert refusal.__cause__ is None
-    assert refusal.__context__ is None or refusal.__suppress_context__
-    if isinstance(refusal, errors.InvalidQuery):
-        assert all(_SAID.fullmatch(message) for _, message in refusal.errors)
+def _require_client_error(error: errors.CustomModelsError) -> None:
+    assert isinstance(error, CLIENT_ERRORS)
+    assert str(error).isprintable()
+    # The runtime reports the cause and context of an exception too; there must be none.
+    assert error.__cause__ is None
+    assert error.__context__ is None or error.__suppress_context__
+    if isinstance(error, errors.InvalidQuery):
+        assert all(_MESSAGE.fullmatch(message) for _, message in error.errors)
 
 
 def _json(text: str) -> Any:
-    return json.loads(text, parse_constant=_no_json)
+    return json.loads(text, parse_constant=_reject_constant)
 
 
-def _no_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+def _reject_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,4 +1,4 @@
-"""Integer events that API Gateway would never make, and direct ones that nobody would send."""
+"""Events that API Gateway never sends, and direct events that no reasonable caller sends."""
 
 import copy
 import json
@@ -20,7 +20,7 @@ from tests.hostile.contract import Attack
 Json: TypeAlias = Any
 
 LARGEST_EVENT = 6_000_000
-"""Characters that fit the 6 MB that Lambda takes."""
+"""The number of characters in the largest event that Lambda accepts (6 MB)."""
 
 NAMES = [parameter.name for parameter in PARAMETERS]
 TEXTS = [
@@ -49,7 +49,7 @@ values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=8
 )
 
-GENUINE = [
+VALID_EVENTS = [
     proxy_event(method, target, [("Host", "x"), ("X-Correlation-Id", "a-1"), ("If-None-Match", '"a", W/"b"'), *twice])
     for method, target, twice in (
         ("GET", "/v1/custom-models?maxItems=2&isOwned=true&creationTimeAfter=2020-01-01T00:00:00Z", []),
@@ -62,7 +62,7 @@ GENUINE = [
 
 
 def places(value: Json) -> Iterator[tuple[Json, Any]]:
-    """Yield every place in a JSON value: what holds it, and under which key or index."""
+    """Yield every place in a JSON value, as its container and its key or index."""
     for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
         yield value, key
         yield from places(value[key])
@@ -70,10 +70,10 @@ def places(value: Json) -> Iterator[tuple[Json, Any]]:
 
 @st.composite
 def mutated(draw: st.DrawFn) -> Json:
-    """Genuine events with one to five places of them missing, renamed or something else."""
-    event = copy.deepcopy(draw(st.sampled_from(GENUINE)))
+    """Valid events with one to five changes: values removed, renamed, added or replaced."""
+    event = copy.deepcopy(draw(st.sampled_from(VALID_EVENTS)))
     for _ in range(draw(st.integers(1, 5))):
-        # The outermost places are most of what is read, and few among all.
+        # Change the top level half of the time: it is a small part of the event, but the most important one.
         at = list(places(event)) if draw(st.booleans()) else [(event, key) for key in event]
         if not at:
             break
@@ -92,11 +92,11 @@ def mutated(draw: st.DrawFn) -> Json:
 
 class TestGatewayEvents:
     @given(mutated())
-    def test_any_place_may_be_anything(self, attack: Attack, event: Json) -> None:
+    def test_any_change_to_a_valid_event_gets_a_valid_response(self, attack: Attack, event: Json) -> None:
         attack(event)
 
-    @given(st.dictionaries(st.sampled_from([*GENUINE[0]]), values), values, values)
-    def test_nothing_but_what_makes_it_http_may_be_genuine(
+    @given(st.dictionaries(st.sampled_from([*VALID_EVENTS[0]]), values), values, values)
+    def test_an_event_with_only_a_method_gets_a_valid_response(
         self, attack: Attack, event: dict[str, Json], method: Json, proxy: Json
     ) -> None:
         context = event.get("requestContext")
@@ -113,7 +113,7 @@ class TestGatewayEvents:
         ),
     )
     @example({"maxItems": "1"}, {"maxItems": ["1"]})
-    def test_two_maps_that_disagree_are_no_listing(
+    def test_query_maps_that_disagree_are_rejected(
         self,
         attack: Attack,
         emulator: Emulator,
@@ -124,33 +124,31 @@ class TestGatewayEvents:
         event |= {"queryStringParameters": single, "multiValueQueryStringParameters": multi}
         emulator.calls.clear()
         status = attack(event)["statusCode"]
-        meant = {name: [value] for name, value in (single or {}).items()}
+        parameters = {name: [value] for name, value in (single or {}).items()}
         for name, given_values in (multi or {}).items():
-            meant[name] = meant.get(name, given_values)
-            if meant[name] != given_values:
-                meant["filter"] = given_values
-        agreed = "filter" not in meant and all(len(given_values) == 1 for given_values in meant.values())
-        assert status == (200 if agreed else 400)
-        assert len(emulator.calls) > 0 if agreed else emulator.calls == []
+            parameters[name] = parameters.get(name, given_values)
+            if parameters[name] != given_values:
+                parameters["filter"] = given_values
+        valid = "filter" not in parameters and all(len(given_values) == 1 for given_values in parameters.values())
+        assert status == (200 if valid else 400)
+        assert len(emulator.calls) > 0 if valid else emulator.calls == []
 
     @pytest.mark.parametrize("place", ["headers", "multiValueHeaders"])
     @given(headers=values)
-    def test_header_maps_of_any_shape_are_a_listing_all_the_same(
-        self, attack: Attack, place: str, headers: Json
-    ) -> None:
+    def test_malformed_header_maps_are_ignored(self, attack: Attack, place: str, headers: Json) -> None:
         event = proxy_event("GET", "/v1/custom-models?maxItems=1", [])
         event[place] = headers
         assert attack(event)["statusCode"] == 200
 
     @pytest.mark.parametrize("is_base64", [True, "true", None])
     @pytest.mark.parametrize("body", ["bm8=", "*", '{"maxItems": 5}', None, {}])
-    def test_bodies_and_their_flags_change_nothing(self, attack: Attack, body: Json, is_base64: Json) -> None:
+    def test_request_bodies_are_ignored(self, attack: Attack, body: Json, is_base64: Json) -> None:
         event = proxy_event("GET", "/v1/custom-models?maxItems=1", [])
         event |= {"body": body, "isBase64Encoded": is_base64}
         assert len(json.loads(attack(event)["body"])["modelSummaries"]) == 1
 
-    def test_values_nested_deeper_than_can_be_compared(self, attack: Attack) -> None:
-        # JSON's parser gives up one level before that, and nobody promises it.
+    def test_values_nested_too_deeply_to_compare_are_rejected(self, attack: Attack) -> None:
+        # The JSON parser rejects such nesting earlier, but that is not guaranteed.
         def nested() -> Json:
             value: Json = "x"
             for _ in range(100_000):
@@ -162,7 +160,7 @@ class TestGatewayEvents:
         assert attack(event)["statusCode"] == 400
 
 
-OTHERS = {
+OTHER_EVENTS = {
     "HTTP API, format 2.0": {
         "version": "2.0",
         "routeKey": "$default",
@@ -200,33 +198,35 @@ class TestDirectEvents:
     @example({"maxItems": 5.0, "isOwned": 1})
     @example({"requestContext": {}, "maxItems": 5})
     @example({"requestContext": ["httpMethod"]})
-    def test_anything(self, attack: Attack, emulator: Emulator, event: Json) -> None:
+    def test_any_event_is_a_listing_or_a_client_error(self, attack: Attack, emulator: Emulator, event: Json) -> None:
         emulator.calls.clear()
-        answer = attack(event)
-        assert isinstance(answer, errors.CustomModelsError) == (emulator.calls == [])
+        result = attack(event)
+        assert isinstance(result, errors.CustomModelsError) == (emulator.calls == [])
 
-    @pytest.mark.parametrize("event", OTHERS.values(), ids=OTHERS.keys())
-    def test_those_of_other_front_doors(self, attack: Attack, event: Json) -> None:
+    @pytest.mark.parametrize("event", OTHER_EVENTS.values(), ids=OTHER_EVENTS.keys())
+    def test_events_of_other_services_are_rejected(self, attack: Attack, event: Json) -> None:
         assert isinstance(attack(event), errors.InvalidQuery)
 
     @pytest.mark.parametrize("name", [*NAMES, "x" * LARGEST_EVENT])
     @pytest.mark.parametrize("character", ["a", "9", " ", "-", ".", "\0", "\ud800"])
-    def test_the_largest_there_are(self, attack: Attack, emulator: Emulator, name: str, character: str) -> None:
+    def test_the_largest_events_are_rejected(
+        self, attack: Attack, emulator: Emulator, name: str, character: str
+    ) -> None:
         huge = character * LARGEST_EVENT
         assert isinstance(attack({name: huge}), errors.InvalidQuery | errors.InvalidCursor)
         assert emulator.calls == []
 
     @pytest.mark.parametrize("character", ["a", "."])
-    def test_a_huge_cursor_costs_next_to_nothing(self, api: Api, character: str) -> None:
-        # Lambda's smallest memory size has a twentieth of a processor.
+    def test_a_huge_cursor_is_rejected_quickly(self, api: Api, character: str) -> None:
+        # With the smallest memory size, Lambda provides only a twentieth of a CPU.
         event = {"cursor": character * LARGEST_EVENT}
         start = time.thread_time()
         with pytest.raises(errors.InvalidCursor):
             api.invoke(event)
         assert time.thread_time() - start < 0.1
 
-    def test_as_many_unknown_names_as_fit(self, attack: Attack) -> None:
-        refusal = attack({f"maxitems{number}": 1 for number in range(300_000)})
-        assert isinstance(refusal, errors.InvalidQuery)
-        assert len(refusal.errors) < 100
-        assert len(str(refusal)) < 10_000
+    def test_the_error_for_many_unknown_parameters_is_short(self, attack: Attack) -> None:
+        error = attack({f"maxitems{number}": 1 for number in range(300_000)})
+        assert isinstance(error, errors.InvalidQuery)
+        assert len(error.errors) < 100
+        assert len(str(error)) < 10_000

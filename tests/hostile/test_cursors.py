@@ -1,4 +1,4 @@
-"""CursorSigner that are not ours, or no more, or of something else: refused, and Bedrock never hears of them."""
+"""Cursors that are forged, damaged, expired or of another listing are rejected, without a call to Bedrock."""
 
 import base64
 import hashlib
@@ -27,15 +27,17 @@ from tests.api import KEY, Api
 from tests.hostile.contract import Attack
 
 SALT = "custom-models.cursor"
-OURS: dict[str, Any] = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
-FOREIGN = "a key of another stage, just as long as ours"
-LONGEST = 8192
+SIGNER_OPTIONS: dict[str, Any] = {"digest_method": hashlib.sha256, "key_derivation": "hmac"}
+OTHER_KEY = KEY[::-1]
+"""The key of another stage, of the same length."""
+
+MAX_LENGTH = 8192
 NO_FILTERS = Query.from_text({}).fingerprint
 
 
 @pytest.fixture
 def genuine(api: Api, emulator: Emulator) -> str:
-    """A cursor that would be taken."""
+    """A valid cursor."""
     cursor = str(api.invoke({"maxItems": 3})["nextCursor"])
     api.invoke({"cursor": cursor, "maxItems": 1})
     assert len(emulator.calls) == 2
@@ -44,37 +46,37 @@ def genuine(api: Api, emulator: Emulator) -> str:
 
 
 @pytest.fixture
-def require_refused(attack: Attack, emulator: Emulator) -> Callable[..., None]:
-    """Requires one kind of refusal, over HTTP as directly, and no call of Bedrock."""
+def require_rejected(attack: Attack, emulator: Emulator) -> Callable[..., None]:
+    """Return a check that a cursor is rejected, over HTTP and directly, without a call to Bedrock."""
     classes = {error.kind: error for error in STATUS}
 
-    def require_refused(cursor: str, kind: str = "invalid-cursor", **filters: str) -> None:
+    def require_rejected(cursor: str, kind: str = "invalid-cursor", **filters: str) -> None:
         query = urlencode({"cursor": cursor, "maxItems": "5", **filters})
-        answer = attack(proxy_event("GET", f"/v1/custom-models?{query}", []))
-        assert json.loads(answer["body"])["type"] == f"urn:problem-type:custom-models:{kind}"
+        response = attack(proxy_event("GET", f"/v1/custom-models?{query}", []))
+        assert json.loads(response["body"])["type"] == f"urn:problem-type:custom-models:{kind}"
         assert attack.line["outcome"] == kind
         assert type(attack({"cursor": cursor, "maxItems": 5, **filters})) is classes[kind]
         assert len(cursor) < 20 or cursor not in attack.text
         assert emulator.calls == []
 
-    return require_refused
+    return require_rejected
 
 
-RequireRefused = Callable[..., None]
+RequireRejected = Callable[..., None]
 
 
 def payload_of(cursor: str) -> Any:
-    """Return what a cursor holds, whoever signed it."""
+    """Return the payload of a cursor, without checking its signature."""
     return URLSafeSerializer("").loads_unsafe(cursor)[1]
 
 
 def packed(content: bytes) -> str:
-    """Return a compressed payload as a cursor has it."""
+    """Return content compressed and encoded as in a cursor."""
     return "." + base64.urlsafe_b64encode(zlib.compress(content, 9)).decode().rstrip("=")
 
 
 class TestDamaged:
-    def test_every_bit(self, api: Api, emulator: Emulator, genuine: str) -> None:
+    def test_a_cursor_with_any_bit_flipped_is_rejected(self, api: Api, emulator: Emulator, genuine: str) -> None:
         for place in range(len(genuine)):
             for bit in range(8):
                 damaged = bytearray(genuine, "ascii")
@@ -83,7 +85,7 @@ class TestDamaged:
                     api.invoke({"cursor": damaged.decode("latin-1")})
         assert emulator.calls == []
 
-    def test_every_cut_and_every_character_lost_doubled_or_swapped(
+    def test_a_cursor_cut_off_or_with_a_character_lost_doubled_or_swapped_is_rejected(
         self, api: Api, emulator: Emulator, genuine: str
     ) -> None:
         for place in range(1, len(genuine)):
@@ -100,7 +102,7 @@ class TestDamaged:
                         api.invoke({"cursor": damaged})
         assert emulator.calls == []
 
-    def test_every_splice_of_two(self, api: Api, emulator: Emulator, genuine: str) -> None:
+    def test_two_cursors_spliced_together_are_rejected(self, api: Api, emulator: Emulator, genuine: str) -> None:
         other = str(api.invoke({"maxItems": 4})["nextCursor"])
         emulator.calls.clear()
         for place in range(1, len(genuine)):
@@ -111,93 +113,104 @@ class TestDamaged:
         assert emulator.calls == []
 
     @given(st.data())
-    def test_any_edit(self, require_refused: RequireRefused, genuine: str, data: st.DataObject) -> None:
+    def test_an_edited_cursor_is_rejected(
+        self, require_rejected: RequireRejected, genuine: str, data: st.DataObject
+    ) -> None:
         start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(genuine))] * 2)))
         alphabet = st.characters() | st.sampled_from("._-AQgw09=+/% ")
         edited = genuine[:start] + data.draw(st.text(alphabet, max_size=8)) + genuine[end:]
         assume(edited not in ("", genuine))
-        # What is no Unicode text cannot be in a URL.
+        # A URL cannot contain surrogates.
         assume(not re.search("[\ud800-\udfff]", edited))
-        require_refused(edited)
+        require_rejected(edited)
 
 
 class TestForged:
     def forge(self, payload: object, **changed: Any) -> str:
-        made: dict[str, Any] = {"secret_key": KEY, "salt": SALT, "signer_kwargs": OURS, **changed}
+        made: dict[str, Any] = {"secret_key": KEY, "salt": SALT, "signer_kwargs": SIGNER_OPTIONS, **changed}
         return str(URLSafeSerializer(**made).dumps(payload))
 
-    def test_what_is_forged_here_is_what_the_function_makes(self, genuine: str) -> None:
-        """Else none of these would prove anything."""
+    def test_forge_makes_the_same_cursor_as_the_function(self, genuine: str) -> None:
+        """Otherwise the other tests would prove nothing."""
         assert self.forge(payload_of(genuine)) == genuine
 
     @pytest.mark.parametrize(
         "changed",
         [
-            *({"secret_key": key} for key in (FOREIGN, "", "none", "None", "null", "\0" * 32, KEY.upper(), KEY[:-1])),
-            {"secret_key": [KEY, FOREIGN]},
+            *({"secret_key": key} for key in (OTHER_KEY, "", "none", "None", "null", "\0" * 32, KEY.upper(), KEY[:-1])),
+            {"secret_key": [KEY, OTHER_KEY]},
             *({"salt": salt} for salt in ("", "itsdangerous", "custom-models", SALT.upper(), SALT + "signer")),
             *(
-                {"signer_kwargs": {**OURS, "digest_method": digest}}
+                {"signer_kwargs": {**SIGNER_OPTIONS, "digest_method": digest}}
                 for digest in (hashlib.md5, hashlib.sha1, hashlib.sha512, hashlib.sha3_256, hashlib.blake2s)
             ),
-            *({"signer_kwargs": {**OURS, "key_derivation": how}} for how in ("none", "concat", "django-concat")),
-            {"signer_kwargs": {**OURS, "sep": ":"}},
+            *(
+                {"signer_kwargs": {**SIGNER_OPTIONS, "key_derivation": how}}
+                for how in ("none", "concat", "django-concat")
+            ),
+            {"signer_kwargs": {**SIGNER_OPTIONS, "sep": ":"}},
         ],
         ids=str,
     )
-    def test_with_another_key_salt_or_digest(
-        self, require_refused: RequireRefused, genuine: str, changed: dict[str, Any]
+    def test_another_key_salt_or_digest_is_rejected(
+        self, require_rejected: RequireRejected, genuine: str, changed: dict[str, Any]
     ) -> None:
-        require_refused(self.forge(payload_of(genuine), **changed))
+        require_rejected(self.forge(payload_of(genuine), **changed))
 
-    def test_with_another_serializer(self, require_refused: RequireRefused, genuine: str) -> None:
+    def test_other_serializers_are_rejected(self, require_rejected: RequireRejected, genuine: str) -> None:
         payload = payload_of(genuine)
         content = genuine.rpartition(".")[0]
         plain = base64.urlsafe_b64encode(hmac.digest(KEY.encode(), content.encode(), "sha256")).decode()
         for other in (
-            str(Serializer(KEY, salt=SALT, signer_kwargs=OURS).dumps(payload)),
-            str(URLSafeTimedSerializer(KEY, salt="itsdangerous", signer_kwargs=OURS).dumps(payload)),
-            Signer(KEY, salt=SALT, **OURS).sign(json.dumps(payload)).decode(),
+            str(Serializer(KEY, salt=SALT, signer_kwargs=SIGNER_OPTIONS).dumps(payload)),
+            str(URLSafeTimedSerializer(KEY, salt="itsdangerous", signer_kwargs=SIGNER_OPTIONS).dumps(payload)),
+            Signer(KEY, salt=SALT, **SIGNER_OPTIONS).sign(json.dumps(payload)).decode(),
             f"{content}.{plain.rstrip('=')}",
         ):
-            require_refused(other)
+            require_rejected(other)
 
     @pytest.mark.parametrize("algorithm", ["none", "None", "HS256"])
-    def test_as_a_web_token(self, require_refused: RequireRefused, genuine: str, algorithm: str) -> None:
+    def test_a_json_web_token_is_rejected(
+        self, require_rejected: RequireRejected, genuine: str, algorithm: str
+    ) -> None:
         def encoded(content: bytes) -> str:
             return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
         header = json.dumps({"alg": algorithm, "typ": "JWT"}).encode()
         signed = f"{encoded(header)}.{encoded(json.dumps(payload_of(genuine)).encode())}"
         signature = hmac.digest(KEY.encode(), signed.encode(), "sha256") if algorithm == "HS256" else b""
-        require_refused(f"{signed}.{encoded(signature)}")
+        require_rejected(f"{signed}.{encoded(signature)}")
 
     @pytest.mark.parametrize("signature", ["", "A" * 43, "_" * 43, "none", "0" * 64])
-    def test_without_a_signature(self, require_refused: RequireRefused, genuine: str, signature: str) -> None:
+    def test_a_missing_or_empty_signature_is_rejected(
+        self, require_rejected: RequireRejected, genuine: str, signature: str
+    ) -> None:
         payload = genuine.rpartition(".")[0]
-        require_refused(payload)
-        require_refused(f"{payload}.{signature}")
+        require_rejected(payload)
+        require_rejected(f"{payload}.{signature}")
 
     @pytest.mark.parametrize("version", [0, 2, -1, 1.5, "1", None, [1], {}])
-    def test_of_another_version(self, require_refused: RequireRefused, genuine: str, version: object) -> None:
-        require_refused(self.forge([version, *payload_of(genuine)[1:]]))
+    def test_another_version_is_rejected(
+        self, require_rejected: RequireRejected, genuine: str, version: object
+    ) -> None:
+        require_rejected(self.forge([version, *payload_of(genuine)[1:]]))
 
     @pytest.mark.parametrize("payload", [{}, None, "x", 1, [], [1], [1] * 5, [1] * 7, {"nextToken": "x"}])
-    def test_of_another_shape(self, require_refused: RequireRefused, payload: object) -> None:
-        require_refused(self.forge(payload))
+    def test_a_payload_of_another_shape_is_rejected(self, require_rejected: RequireRejected, payload: object) -> None:
+        require_rejected(self.forge(payload))
 
-    def test_after_its_time_with_a_later_one_written_over_it(self, require_refused: RequireRefused) -> None:
+    def test_a_cursor_with_its_expiry_extended_is_rejected(self, require_rejected: RequireRejected) -> None:
         expired = CursorSigner(StaticKey(KEY), -1).sign(Position.start("token"), NO_FILTERS)
-        require_refused(expired, "expired-cursor")
+        require_rejected(expired, "expired-cursor")
         payload = payload_of(expired)
-        longer = self.forge([payload[0], payload[1] + 10**6, *payload[2:]], secret_key=FOREIGN)
-        require_refused(longer)
-        require_refused(longer.rpartition(".")[0] + "." + expired.rpartition(".")[2])
+        longer = self.forge([payload[0], payload[1] + 10**6, *payload[2:]], secret_key=OTHER_KEY)
+        require_rejected(longer)
+        require_rejected(longer.rpartition(".")[0] + "." + expired.rpartition(".")[2])
 
 
-class TestOutOfPlace:
-    def test_of_another_stage(self, require_refused: RequireRefused) -> None:
-        require_refused(CursorSigner(StaticKey(FOREIGN), 3600).sign(Position.start("token"), NO_FILTERS))
+class TestFromElsewhere:
+    def test_a_cursor_of_another_stage_is_rejected(self, require_rejected: RequireRejected) -> None:
+        require_rejected(CursorSigner(StaticKey(OTHER_KEY), 3600).sign(Position.start("token"), NO_FILTERS))
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -210,18 +223,22 @@ class TestOutOfPlace:
             ("sortOrder", "Descending"),
         ],
     )
-    def test_with_a_filter_more(self, require_refused: RequireRefused, genuine: str, name: str, value: str) -> None:
-        require_refused(genuine, "cursor-mismatch", **{name: value})
+    def test_an_added_filter_is_rejected(
+        self, require_rejected: RequireRejected, genuine: str, name: str, value: str
+    ) -> None:
+        require_rejected(genuine, "cursor-mismatch", **{name: value})
 
-    def test_with_a_filter_less_or_another(self, api: Api, emulator: Emulator, require_refused: RequireRefused) -> None:
+    def test_a_removed_or_changed_filter_is_rejected(
+        self, api: Api, emulator: Emulator, require_rejected: RequireRejected
+    ) -> None:
         cursor = str(api.invoke({"maxItems": 1, "nameContains": "a"})["nextCursor"])
         emulator.calls.clear()
-        require_refused(cursor, "cursor-mismatch")
-        require_refused(cursor, "cursor-mismatch", nameContains="A")
-        require_refused(cursor, "cursor-mismatch", nameContains="a", sortOrder="Ascending")
+        require_rejected(cursor, "cursor-mismatch")
+        require_rejected(cursor, "cursor-mismatch", nameContains="A")
+        require_rejected(cursor, "cursor-mismatch", nameContains="a", sortOrder="Ascending")
 
 
-def other_spellings(cursor: str) -> dict[str, str]:
+def variants(cursor: str) -> dict[str, str]:
     content, _, signature = cursor.rpartition(".")
     wide = {ord(c): ord(c) + 0xFEE0 for c in "0123456789abcdefghijklmnopqrstuvwxyz"}
     assert unicodedata.normalize("NFKC", cursor.translate(wide)) == cursor
@@ -231,49 +248,49 @@ def other_spellings(cursor: str) -> dict[str, str]:
         "payload padded": f"{content}=.{signature}",
         "percent-encoded": "".join(f"%{ord(c):02X}" for c in cursor),
         "encoded twice": quote(quote(cursor + "=")),
-        "base64 of it": base64.urlsafe_b64encode(cursor.encode()).decode(),
-        "in upper case": cursor.upper(),
+        "base64-encoded": base64.urlsafe_b64encode(cursor.encode()).decode(),
+        "upper case": cursor.upper(),
         "quoted": f'"{cursor}"',
         "in a list": f"{cursor},{cursor}",
         "twice": cursor + cursor,
-        "a space before": " " + cursor,
-        "a space after": cursor + " ",
-        "a line feed after": cursor + "\n",
-        "a NUL after": cursor + "\0",
-        "a byte order mark": "\ufeff" + cursor,
-        "a joiner within": cursor[:9] + "\u200d" + cursor[9:],
+        "space in front": " " + cursor,
+        "space at the end": cursor + " ",
+        "line feed at the end": cursor + "\n",
+        "NUL at the end": cursor + "\0",
+        "byte order mark": "\ufeff" + cursor,
+        "zero-width joiner inside": cursor[:9] + "\u200d" + cursor[9:],
         "wide characters": cursor.translate(wide),
         "Arabic digits": cursor.translate({ord("0") + digit: 0x660 + digit for digit in range(10)}),
-        "another alphabet": f"{content}.{base64.b64encode(base64.urlsafe_b64decode(signature + '=')).decode()}",
-        "a dot more": "." + cursor,
-        "two dots": cursor.replace(".", ".."),
+        "standard base64 alphabet": f"{content}.{base64.b64encode(base64.urlsafe_b64decode(signature + '=')).decode()}",
+        "extra dot": "." + cursor,
+        "doubled dots": cursor.replace(".", ".."),
         "as botocore truncates": cursor + "___5",
         "signature in hex": f"{content}.{base64.urlsafe_b64decode(signature + '=').hex()}",
         "payload in plain text": f"{json.dumps(payload_of(cursor))}.{signature}",
-        "too long": "A" * (LONGEST + 1 - len(cursor)) + cursor,
-        "as long as may be": "A" * (LONGEST - len(cursor)) + cursor,
-        "a long way too long": cursor * 1000,
+        "too long": "A" * (MAX_LENGTH + 1 - len(cursor)) + cursor,
+        "of the maximum length": "A" * (MAX_LENGTH - len(cursor)) + cursor,
+        "far too long": cursor * 1000,
     }
 
 
-@pytest.mark.parametrize("spelling", other_spellings("e30.AAAA"))
-def test_other_spellings_of_it(require_refused: RequireRefused, genuine: str, spelling: str) -> None:
-    spelt = other_spellings(genuine)[spelling]
-    assert spelt != genuine
-    require_refused(spelt)
+@pytest.mark.parametrize("name", variants("e30.AAAA"))
+def test_other_names_are_rejected(require_rejected: RequireRejected, genuine: str, name: str) -> None:
+    variant = variants(genuine)[name]
+    assert variant != genuine
+    require_rejected(variant)
 
 
 @pytest.mark.parametrize("digits", ["٣" * 60, "\uff11" * 60, "²" * 60, "a." + "٣" * 43, "٣." + "A" * 43])
-def test_digits_that_are_not_ascii(require_refused: RequireRefused, digits: str) -> None:
-    require_refused(digits)
+def test_digits_outside_ascii_are_rejected(require_rejected: RequireRejected, digits: str) -> None:
+    require_rejected(digits)
 
 
 class TestBombs:
-    """itsdangerous compresses: what a few bytes become a thousandfold must be signed before it may."""
+    """itsdangerous compresses payloads: the signature must be checked before anything is decompressed."""
 
     @pytest.fixture
-    def unpacked(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-        """The sizes of all that is decompressed from now on."""
+    def decompressed(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """The sizes of everything that is decompressed during the test."""
         sizes: list[int] = []
         decompress = zlib.decompress
 
@@ -285,43 +302,45 @@ class TestBombs:
         monkeypatch.setattr("itsdangerous.url_safe.zlib.decompress", counting)
         return sizes
 
-    def test_ours_are_unpacked(self, api: Api, emulator: Emulator, unpacked: list[int]) -> None:
-        """Else the others would prove nothing."""
+    def test_valid_cursors_are_decompressed(self, api: Api, emulator: Emulator, decompressed: list[int]) -> None:
+        """Otherwise the other tests would prove nothing."""
         emulator.misbehave(fields(nextToken="t" * 2000))
         cursor = str(api.invoke({"maxItems": 1})["nextCursor"])
         assert cursor.startswith(".")
-        with pytest.raises(errors.ExpiredCursor):  # the emulator knows no such token
+        with pytest.raises(errors.ExpiredCursor):  # the emulator does not know the token
             api.invoke({"cursor": cursor})
-        assert [size > 2000 for size in unpacked] == [True]
+        assert [size > 2000 for size in decompressed] == [True]
 
     @pytest.mark.parametrize("megabytes", [1, 5, 100])
-    def test_unsigned_and_foreign_ones_are_not(
-        self, require_refused: RequireRefused, unpacked: list[int], megabytes: int
+    def test_unsigned_cursors_and_those_of_another_key_are_not_decompressed(
+        self, require_rejected: RequireRejected, decompressed: list[int], megabytes: int
     ) -> None:
         bomb = packed(b"[" + b" " * megabytes * 1_000_000 + b"]")
-        foreign = Signer(FOREIGN, salt=SALT, **OURS).sign(bomb).decode()
-        assert (len(foreign) <= LONGEST) == (megabytes <= 5)
+        foreign = Signer(OTHER_KEY, salt=SALT, **SIGNER_OPTIONS).sign(bomb).decode()
+        assert (len(foreign) <= MAX_LENGTH) == (megabytes <= 5)
         for cursor in (bomb, f"{bomb}.{'A' * 43}", foreign, foreign.removeprefix(".")):
-            require_refused(cursor)
-        assert unpacked == []
+            require_rejected(cursor)
+        assert decompressed == []
 
-    def test_not_even_a_signed_one_is_large(self, require_refused: RequireRefused, unpacked: list[int]) -> None:
-        """Whoever has the key gets no more than six megabytes out of the longest cursor."""
+    def test_a_signed_cursor_decompresses_to_a_limited_size(
+        self, require_rejected: RequireRejected, decompressed: list[int]
+    ) -> None:
+        """Even with the key, the longest cursor decompresses to about six megabytes."""
         content = packed(b'"' + b"a" * 6_100_000 + b'"')
-        signed = Signer(KEY, salt=SALT, **OURS).sign(content).decode()
-        assert LONGEST - 300 < len(signed) <= LONGEST
-        require_refused(signed)
-        assert unpacked == [6_100_002] * 2
+        signed = Signer(KEY, salt=SALT, **SIGNER_OPTIONS).sign(content).decode()
+        assert MAX_LENGTH - 300 < len(signed) <= MAX_LENGTH
+        require_rejected(signed)
+        assert decompressed == [6_100_002] * 2
 
-    def test_signed_ones_that_are_no_such_thing(self, require_refused: RequireRefused) -> None:
+    def test_signed_content_that_is_not_a_payload_is_rejected(self, require_rejected: RequireRejected) -> None:
         for content in (".", ".AAAA", packed(b"[")[:-4], packed(b"[" * 100_000), packed(b"\xff"), "AAAA", "e30"):
-            require_refused(Signer(KEY, salt=SALT, **OURS).sign(content).decode())
+            require_rejected(Signer(KEY, salt=SALT, **SIGNER_OPTIONS).sign(content).decode())
 
 
-@given(st.integers(1, LONGEST + 10), st.integers(0, 2**32))
-def test_noise_in_the_form_of_a_cursor(require_refused: RequireRefused, length: int, seed: int) -> None:
+@given(st.integers(1, MAX_LENGTH + 10), st.integers(0, 2**32))
+def test_noise_that_looks_like_a_cursor_is_rejected(require_rejected: RequireRejected, length: int, seed: int) -> None:
     noise = hashlib.shake_256(seed.to_bytes(5)).digest(length)
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     text = "".join(alphabet[byte % 64] for byte in noise)
-    require_refused(text)
-    require_refused(f"{text}.{text[:43]:A<43}")
+    require_rejected(text)
+    require_rejected(f"{text}.{text[:43]:A<43}")

@@ -1,4 +1,4 @@
-"""Headers, names and values that would be two headers, or two lines of the log, if they were believed."""
+"""Injection: headers, names and values that would add a header or a log line if they were copied as they are."""
 
 import contextlib
 import json
@@ -17,10 +17,10 @@ from tests.api import Api
 from tests.hostile.contract import Attack
 
 EMPTY = "/v1/custom-models?nameContains=nothing-like-it"
-"""A whole listing, so that it has an entity tag."""
+"""A complete listing, because only that has an ETag."""
 
 MARK = "hostile-mark"
-"""Part of every hostile text: it must be nowhere in the log."""
+"""Part of every hostile text. It must not appear in the log."""
 
 TEXTS = [
     f"{MARK}\r\nX-Evil: 1",
@@ -58,16 +58,16 @@ class TestHandler:
     @pytest.mark.parametrize(
         "name", ["X-Correlation-Id", "x-correlation-id", "If-None-Match", "User-Agent", "Host", "X-Forwarded-For"]
     )
-    def test_a_header_is_nowhere(self, attack: Attack, name: str, text: str) -> None:
-        answer = attack(proxy_event("GET", EMPTY, [(name, text)]))
-        assert answer["statusCode"] == 200
-        assert {header.lower() for header in answer["headers"]} <= KNOWN_HEADERS
-        assert MARK not in json.dumps(answer)
+    def test_a_header_is_not_repeated_in_response_or_log(self, attack: Attack, name: str, text: str) -> None:
+        response = attack(proxy_event("GET", EMPTY, [(name, text)]))
+        assert response["statusCode"] == 200
+        assert {header.lower() for header in response["headers"]} <= KNOWN_HEADERS
+        assert MARK not in json.dumps(response)
         assert MARK not in attack.text
         assert attack.line["correlation_id"] == attack.line["request_id"]
 
     @pytest.mark.parametrize("text", TEXTS)
-    def test_nor_are_names_and_values_and_paths(self, attack: Attack, text: str) -> None:
+    def test_names_values_and_paths_are_not_repeated_in_headers_or_log(self, attack: Attack, text: str) -> None:
         escaped = quote(text, errors="surrogatepass")
         for target, status in (
             (f"/v1/custom-models?{escaped}=1", 400),
@@ -76,24 +76,24 @@ class TestHandler:
             (f"/v1/openapi.json?{escaped}", 400),
             (f"/v1/{text}", 404),
         ):
-            answer = attack(proxy_event("GET", target.replace("?", "", target.count("?") - 1), []))
-            assert answer["statusCode"] == status
-            assert {header.lower() for header in answer["headers"]} <= KNOWN_HEADERS
-            assert MARK not in json.dumps(answer["headers"])
+            response = attack(proxy_event("GET", target.replace("?", "", target.count("?") - 1), []))
+            assert response["statusCode"] == status
+            assert {header.lower() for header in response["headers"]} <= KNOWN_HEADERS
+            assert MARK not in json.dumps(response["headers"])
             assert MARK not in attack.text
 
     @pytest.mark.parametrize("text", TEXTS)
-    def test_nor_is_what_the_gateway_says_of_the_caller(self, attack: Attack, text: str) -> None:
+    def test_the_request_context_is_not_repeated_in_response_or_log(self, attack: Attack, text: str) -> None:
         event = proxy_event(text, EMPTY, [])
         event["requestContext"] |= {"requestId": text, "stage": text, "extendedRequestId": text}
         event["requestContext"]["identity"] |= {"userArn": text, "accountId": text, "caller": text}
-        answer = attack(event)
-        assert answer["statusCode"] == 405
-        assert MARK not in json.dumps(answer)
+        response = attack(event)
+        assert response["statusCode"] == 405
+        assert MARK not in json.dumps(response)
         assert MARK not in attack.text
 
     @pytest.mark.parametrize("text", TEXTS)
-    def test_nor_what_is_in_a_direct_event(self, attack: Attack, text: str) -> None:
+    def test_a_direct_event_is_not_repeated_in_the_log(self, attack: Attack, text: str) -> None:
         attack({text: text, "nameContains": text, "correlationId": text, "headers": {"X-Correlation-Id": text}})
         assert MARK not in attack.text
 
@@ -102,10 +102,10 @@ class TestHandler:
     @example("a" * 257)
     @example("a\n")
     @example("٣")
-    def test_a_correlation_id_is_taken_as_it_is_or_not_at_all(self, attack: Attack, text: str) -> None:
+    def test_a_correlation_id_is_used_unchanged_or_not_at_all(self, attack: Attack, text: str) -> None:
         attack(proxy_event("GET", EMPTY, [("X-Correlation-Id", text)]))
-        sane = 1 <= len(text) <= 256 and all(c.isascii() and (c.isalnum() or c in "_:/=+,.@-") for c in text)
-        assert attack.line["correlation_id"] == (text if sane else attack.line["request_id"])
+        valid = 1 <= len(text) <= 256 and all(c.isascii() and (c.isalnum() or c in "_:/=+,.@-") for c in text)
+        assert attack.line["correlation_id"] == (text if valid else attack.line["request_id"])
 
 
 tags = st.from_regex(r'(W/)?"[\x21\x23-\x7e\x80-\xff]{0,12}"', fullmatch=True)
@@ -119,22 +119,22 @@ class TestEntityTags:
     @given(st.lists(tags, max_size=5), st.none() | st.integers(0, 5), st.sampled_from([",", ", ", " ,\t"]))
     @example(['"a,*,b"'], None, ", ")
     @example(['"a', 'b"'], 0, ",")
-    def test_only_the_tag_itself_saves_the_answer(
+    def test_only_the_same_etag_gets_304(
         self, attack: Attack, tag: str, others: list[str], place: int | None, comma: str
     ) -> None:
         sent = list(others)
         if place is not None:
             sent.insert(place, tag)
-        answer = attack(proxy_event("GET", EMPTY, [("If-None-Match", comma.join(sent))]))
-        assert answer["statusCode"] == (304 if place is not None else 200)
+        response = attack(proxy_event("GET", EMPTY, [("If-None-Match", comma.join(sent))]))
+        assert response["statusCode"] == (304 if place is not None else 200)
 
     @pytest.mark.parametrize("header", ["", " ", ",", "W/", '""', '"', 'W/"', "**", '"*"', "W/*", ",*", '"{}"'])
-    def test_what_is_no_such_header_saves_nothing(self, attack: Attack, tag: str, header: str) -> None:
-        answer = attack(proxy_event("GET", EMPTY, [("If-None-Match", header.format(tag))]))
-        assert answer["statusCode"] == 200
+    def test_a_malformed_if_none_match_is_ignored(self, attack: Attack, tag: str, header: str) -> None:
+        response = attack(proxy_event("GET", EMPTY, [("If-None-Match", header.format(tag))]))
+        assert response["statusCode"] == 200
 
     @pytest.mark.parametrize("filler", ["x", '"', ",", '",', '"x",', 'W/"x", ', " ", "*", "W/"])
-    def test_a_megabyte_is_read_like_a_line(self, attack: Attack, tag: str, filler: str) -> None:
+    def test_a_header_of_a_megabyte_is_read(self, attack: Attack, tag: str, filler: str) -> None:
         many = filler * (1_000_000 // len(filler))
         assert attack(proxy_event("GET", EMPTY, [("If-None-Match", many)]))["statusCode"] == 200
         assert attack(proxy_event("GET", EMPTY, [("If-None-Match", f"{tag}, {many}")]))["statusCode"] == 304
@@ -145,7 +145,7 @@ GET = b"GET /v1/openapi.json HTTP/1.1\r\n"
 
 
 def received(connection: socket.socket) -> Iterator[bytes]:
-    """Yield what comes, to the end of the connection."""
+    """Yield the data received until the connection ends."""
     with contextlib.suppress(ConnectionError):
         while some := connection.recv(65_536):
             yield some
@@ -153,21 +153,21 @@ def received(connection: socket.socket) -> Iterator[bytes]:
 
 @pytest.fixture(scope="module")
 def url(shared_handler: Handler) -> Iterator[str]:
-    """The function, served for all tests: starting and stopping takes longer than they do."""
+    """The URL of one server for all tests: starting and stopping it takes longer than the tests."""
     with serve(shared_handler) as url:
         yield url
 
 
 class TestServer:
-    """The same over real HTTP, byte by byte."""
+    """The same over real HTTP."""
 
     @pytest.fixture
     def send(self, api: Api, url: str) -> Send:
-        """Send bytes; return status, headers and body of what comes back, of which there must be one."""
+        """Send bytes; return the status, headers and body of the response, and check that there is only one."""
 
         def send(request: bytes) -> tuple[int, dict[str, str], bytes]:
             with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=10) as connection:
-                with contextlib.suppress(OSError):  # it may have answered, and be gone
+                with contextlib.suppress(OSError):  # the server may have responded and closed the connection
                     connection.sendall(request)
                     connection.shutdown(socket.SHUT_WR)
                 head, _, body = b"".join(received(connection)).partition(b"\r\n\r\n")
@@ -185,10 +185,10 @@ class TestServer:
 
         return send
 
-    # On the wire, a line's end is where the header ends, and a client may well send two.
+    # On the wire, a line break ends the header, and sending two headers is allowed.
     @pytest.mark.parametrize("text", [text for text in TEXTS if len(text) < 1000 and not re.search("[\r\n]", text)])
     @pytest.mark.parametrize("name", ["X-Correlation-Id", "If-None-Match", "User-Agent"])
-    def test_a_header(self, attack: Attack, send: Send, name: str, text: str) -> None:
+    def test_a_header_is_not_repeated(self, attack: Attack, send: Send, name: str, text: str) -> None:
         status, headers, body = send(GET + f"{name}: {text}\r\n\r\n".encode(errors="surrogatepass"))
         assert status == 200
         assert MARK.encode() not in body
@@ -197,7 +197,7 @@ class TestServer:
         assert attack.line["correlation_id"] == headers["x-request-id"]
 
     @pytest.mark.parametrize("text", [text for text in TEXTS if len(text) < 1000])
-    def test_a_target(self, attack: Attack, send: Send, text: str) -> None:
+    def test_a_target_is_not_repeated_in_the_log(self, attack: Attack, send: Send, text: str) -> None:
         raw = re.sub("[\r\n ?]|[^\0-\x7f]", "", text)
         for target in (quote(text, errors="surrogatepass"), raw):
             for before, after, expected in (("/v1/custom-models?", "=1", 400), ("/v1/", "", 404)):
@@ -224,14 +224,14 @@ class TestServer:
         ],
         ids=lambda value: ascii(value[:50]) if isinstance(value, bytes) else None,
     )
-    def test_what_the_function_never_sees(
+    def test_requests_that_the_gateway_rejects_do_not_reach_the_function(
         self,
         send: Send,
         capsys: pytest.CaptureFixture[str],
         request_: bytes,
         expected: int,
     ) -> None:
-        """The gateway refuses it, with a problem like the others."""
+        """The response is a problem, and nothing is logged."""
         status, headers, body = send(request_)
         assert (status, headers["content-type"]) == (expected, "application/problem+json")
         problem = json.loads(body)

@@ -1,4 +1,4 @@
-"""Schemathesis attacks the API by its own description, over HTTP, as anybody could who has read it."""
+"""Schemathesis tests the API over HTTP against its own OpenAPI document."""
 
 import json
 import os
@@ -20,20 +20,20 @@ from tests.hostile.contract import PROBLEMS
 if TYPE_CHECKING:
     from schemathesis import Case
 
-LEFT_OUT = [
-    # The stand-in for API Gateway takes unsigned requests: on AWS, IAM refuses them before the function is called.
+EXCLUDED_CHECKS = [
+    # The stand-in for API Gateway accepts unsigned requests. On AWS, IAM rejects them before the function is called.
     "ignored_auth",
-    # No schema tells a cursor of ours from another text, nor which of two times is the later one:
-    # test_what_the_document_allows_is_taken knows.
+    # A schema cannot say which cursors are valid, or that one time must not be later than another:
+    # test_requests_that_match_the_document_are_accepted checks that.
     "positive_data_acceptance",
 ]
-"""All other checks are made.
+"""All other checks are on.
 
-Of them, use_after_free, ensure_resource_availability and object_level_authorization find nothing to do, as nothing
-can be created; so does missing_required_header, as no header is required but the signature.
+Of them, use_after_free, ensure_resource_availability and object_level_authorization never apply, because the API
+creates nothing; nor does missing_required_header, because only the signature is required.
 """
 
-# The signature is the one header that there is, and the stand-in asks for none: without it is not invalid here.
+# Without this, Schemathesis omits the signature and expects an error, but the stand-in does not check signatures.
 CONFIGURATION = """
 [generation]
 with-security-parameters = false
@@ -42,13 +42,13 @@ with-security-parameters = false
 
 @pytest.fixture
 def url(api: Api) -> Iterator[str]:
-    """The API, served."""
+    """The URL of the API."""
     with serve(api.handler) as url:
         yield url
 
 
 @pytest.mark.slow
-def test_every_check_on_valid_and_invalid_requests(
+def test_schemathesis_finds_no_problem_in_valid_and_invalid_requests(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configuration = tmp_path / "schemathesis.toml"
@@ -56,7 +56,7 @@ def test_every_check_on_valid_and_invalid_requests(
     hypothesis = settings()
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration), "--no-color"]
     command += ["run", f"{url}/v1/openapi.json", "--mode", "all", "--max-examples", str(hypothesis.max_examples)]
-    command += ["--checks", "all", "--exclude-checks", ",".join(LEFT_OUT), "--continue-on-failure"]
+    command += ["--checks", "all", "--exclude-checks", ",".join(EXCLUDED_CHECKS), "--continue-on-failure"]
     command += ["--max-response-time", "5", "--output-truncate", "false"]
     command += ["--generation-deterministic"] if hypothesis.derandomize else []
     run = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False)
@@ -68,34 +68,34 @@ def test_every_check_on_valid_and_invalid_requests(
     assert {"ok", "invalid-query", "invalid-cursor", "method-not-allowed"} <= set(outcomes) <= {"ok", *PROBLEMS}
 
 
-def test_what_the_document_allows_is_taken(url: str) -> None:
-    # Imported here: it takes longer than all other tests need to start.
+def test_requests_that_match_the_document_are_accepted(url: str) -> None:
+    # Imported here because it is slow: it takes longer than starting all other tests.
     import schemathesis
 
     operation = schemathesis.openapi.from_url(f"{url}/v1/openapi.json")["/custom-models"]["GET"]
     kinds = set()
 
     @given(case=operation.as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE), data=st.data())
-    def take(case: "Case[Any]", data: st.DataObject) -> None:
-        # Most have a cursor, since most parameters are there most of the time.
+    def send(case: "Case[Any]", data: st.DataObject) -> None:
+        # Most cases have a cursor: remove it from half of them.
         if "cursor" in case.query and data.draw(st.booleans()):
             del case.query["cursor"]
         response = case.call()
         case.validate_response(response, excluded_checks=excluded())
-        kinds.add(expected := what_becomes_of(case.query))
+        kinds.add(expected := expected_result(case.query))
         assert response.json().get("type", "listing").removeprefix("urn:problem-type:custom-models:") == expected
 
     def excluded() -> Any:
         from schemathesis.specs.openapi import checks
 
-        return [getattr(checks, name) for name in LEFT_OUT]
+        return [getattr(checks, name) for name in EXCLUDED_CHECKS]
 
-    take()
+    send()
     assert kinds == {"listing", "invalid-query", "invalid-cursor"}
 
 
-def what_becomes_of(query: dict[str, Any]) -> str:
-    """Return what a request is that the document allows: what a schema cannot say, said here."""
+def expected_result(query: dict[str, Any]) -> str:
+    """Return the result of a request that matches the document: the rules that a schema cannot express."""
     times = [query.get(name) for name in ("creationTimeAfter", "creationTimeBefore")]
     if all(times):
         after, before = (datetime.fromisoformat(str(time).upper()) for time in times)
