@@ -37,6 +37,9 @@ creates nothing; nor does missing_required_header, because only the signature is
 CONFIGURATION = """
 [generation]
 with-security-parameters = false
+
+[checks.negative_data_rejection]
+expected-statuses = [400, 404, 405, 413]
 """
 
 

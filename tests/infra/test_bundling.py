@@ -323,11 +323,11 @@ class TestRefusals:
     ) -> None:
         target = tmp_path / "bundle"
 
-        def install(*_: str) -> subprocess.CompletedProcess[str]:
+        def install(*_: Any, **__: Any) -> subprocess.CompletedProcess[str]:
             (target / "quick").mkdir(parents=True)
             (target / "quick" / "parser.cpython-313-aarch64-linux-gnu.so").touch()
             return subprocess.CompletedProcess([], 0)
 
-        monkeypatch.setattr(bundling, "_uv", install)
+        monkeypatch.setattr("infra.bundling.subprocess.run", install)
         with pytest.raises(BundlingError, match=r"pure Python.*parser\.cpython-313"):
             bundle(target)
