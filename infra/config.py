@@ -1,121 +1,152 @@
-"""The settings of a deployment: one of ``cdk.json``'s ``stages``, checked."""
+"""The settings of a deployment: one of the ``stages`` in ``cdk.json``, validated."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-Rule: TypeAlias = Callable[[object], bool]
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+# The values that CloudWatch Logs accepts.
+_RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 
 
 class ConfigError(ValueError):
-    """A setting is unknown or wrong; the text names it and says what it must be."""
+    """The settings are wrong. The message names each wrong setting, what it must be, and what it was."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """The settings of one stage. In ``cdk.json`` their names are in camelCase; README says what they do."""
+def _check_retention(days: int) -> int:
+    if days not in _RETENTIONS:
+        raise ValueError
+    return days
+
+
+def _check_unique(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError
+    return values
+
+
+def _integer(minimum: int, maximum: int) -> Any:
+    return Field(ge=minimum, le=maximum, description=f"a whole number from {minimum} to {maximum}")
+
+
+def _string(pattern: str, description: str | None = None) -> Any:
+    return Field(pattern=f"^{pattern}$", description=description)
+
+
+def _list(description: str) -> Any:
+    # Not strict: JSON has lists, not tuples. The items are validated strictly all the same.
+    return Field(strict=False, description=description)
+
+
+_AccountId = Annotated[str, _string("[0-9]{12}")]
+_VpcEndpointId = Annotated[str, _string("vpce-[0-9a-f]+")]
+_Unique = AfterValidator(_check_unique)
+
+
+class Settings(BaseModel):
+    """The settings of one stage. In ``cdk.json``, their names are in camelCase; the README describes them.
+
+    A description says what the setting must be. Error messages quote it.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True)
+
+    account: Annotated[_AccountId | None, Field(description="an account id, 12 digits")] = None
+    region: Annotated[str | None, _string("[a-z]{2}(-[a-z]+)+-[0-9]", "a region, such as us-east-1")] = None
+    memory_mb: Annotated[int, _integer(128, 10_240)] = 512
+    # Less leaves no time for one call of Bedrock and the reserve; more exceeds API Gateway's 29 s with a cold start.
+    timeout_seconds: Annotated[int, _integer(14, 27)] = 27
+    reserved_concurrency: Annotated[int | None, _integer(1, 1000)] = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_retention_days: Annotated[
+        int, AfterValidator(_check_retention), Field(description=f"one of {', '.join(map(str, _RETENTIONS))}")
+    ] = 30
+    throttle_rate: Annotated[int, _integer(1, 10_000)] = 20
+    throttle_burst: Annotated[int, _integer(1, 5_000)] = 40
+    cursor_lifetime_seconds: Annotated[int, _integer(60, 604_800)] = 86_400
+    trust_roots: Literal["usual", "amazon"] = "usual"
+    alarm_topic_arn: Annotated[
+        str | None, _string("arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+", "the ARN of an SNS topic")
+    ] = None
+    alarm_email: Annotated[str | None, _string(r"[^@\s]+@[^@\s]+", "an e-mail address")] = None
+    allowed_accounts: Annotated[
+        tuple[_AccountId, ...], _Unique, _list("a list of different account ids, 12 digits each")
+    ] = ()
+    organization_id: Annotated[
+        str | None, _string("o-[a-z0-9]{10,32}", "the id of an organization, such as o-a1b2c3d4e5")
+    ] = None
+    vpc_endpoints: Annotated[
+        tuple[_VpcEndpointId, ...], _Unique, _list("a list of different VPC endpoint ids, such as vpce-0a1b2c3d")
+    ] = ()
+    api_gateway_log_role: Annotated[bool, Field(description="true or false")] = True
+    removal_policy: Literal["destroy", "retain"] = "destroy"
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _quote_description(cls, value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        """Report one error for a field with a description. ``null`` is an error: omit the setting instead."""
+        description = cls.model_fields[str(info.field_name)].description
+        if description is None:
+            return validate(value)
+        try:
+            if value is not None:
+                return validate(value)
+        except ValidationError:
+            pass
+        raise PydanticCustomError("setting", "Input should be {description}", {"description": description})
+
+
+class Config(Settings):
+    """The stage to deploy: its name and its settings."""
 
     stage: str
-    account: str | None = None
-    region: str | None = None
-    memory_mb: int = 512
-    timeout_seconds: int = 27
-    reserved_concurrency: int | None = None
-    log_level: str = "INFO"
-    log_retention_days: int = 30
-    throttle_rate: int = 20
-    throttle_burst: int = 40
-    cursor_lifetime_seconds: int = 86_400
-    trust_roots: str = "usual"
-    alarm_topic_arn: str | None = None
-    alarm_email: str | None = None
-    allowed_accounts: tuple[str, ...] = ()
-    organization_id: str | None = None
-    vpc_endpoints: tuple[str, ...] = ()
-    api_gateway_log_role: bool = True
-    removal_policy: str = "destroy"
 
     @classmethod
     def read(cls, context: Callable[[str], Any]) -> "Config":
-        """Read the stage that the context names; ``context`` returns a context value, None if there is none.
+        """Read the stage that the CDK's context selects.
+
+        Args:
+            context: returns a value of the context by its key, or None if it is not set.
 
         Raises:
-            ConfigError: naming the first setting that is unknown or wrong.
+            ConfigError: the stage or one of its settings is unknown or wrong.
         """
         stage, stages = context("stage"), context("stages")
         if not isinstance(stages, dict):
-            raise ConfigError("The context has no stages; run cdk where cdk.json is.")
+            raise ConfigError("The context has no stages; run cdk in the directory of cdk.json.")
         if not isinstance(stage, str) or not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9]{0,19}", stage):
             raise ConfigError(f"stage must be 1 to 20 letters and digits, not {stage!r}.")
         if stage not in stages:
             raise ConfigError(f"cdk.json has no stage {stage!r}; it has {', '.join(sorted(stages))}.")
-        given = stages[stage]
-        if not isinstance(given, dict):
+        if not isinstance(stages[stage], dict):
             raise ConfigError(f"stages.{stage} must be an object of settings.")
-        config = cls(stage=stage, **_settings(stage, given))
-        if config.throttle_burst < config.throttle_rate:
+        try:
+            settings = Settings.model_validate(stages[stage], by_alias=True, by_name=False)
+        except ValidationError as error:
+            raise ConfigError("\n".join(_sentence(f"stages.{stage}", it) for it in error.errors())) from None
+        if settings.throttle_burst < settings.throttle_rate:
             raise ConfigError(f"stages.{stage}.throttleBurst must not be less than throttleRate.")
-        if config.vpc_endpoints and config.region is None:
+        if settings.vpc_endpoints and settings.region is None:
             raise ConfigError(f"stages.{stage}.region must be set along with vpcEndpoints.")
-        return config
+        return cls(stage=stage, **settings.model_dump(exclude_unset=True))
 
 
-def _settings(stage: str, given: Mapping[str, object]) -> dict[str, Any]:
-    names = {_camel_case(field.name): field.name for field in fields(Config) if field.name != "stage"}
-    for name, value in given.items():
-        if name not in names:
-            raise ConfigError(f"stages.{stage}.{name} is not a setting; the settings are {', '.join(sorted(names))}.")
-        rule, what = _RULES[name]
-        if not rule(value):
-            raise ConfigError(f"stages.{stage}.{name} must be {what}, not {value!r}.")
-    return {names[name]: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-
-
-def _camel_case(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
-
-
-def _text(pattern: str) -> Rule:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
-
-
-def _each(pattern: str) -> Rule:
-    return lambda value: isinstance(value, list) and all(map(_text(pattern), value)) and len(set(value)) == len(value)
-
-
-def _whole(least: int, most: int) -> Rule:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _one_of(*values: object) -> Rule:
-    return lambda value: type(value) in (str, int) and value in values
-
-
-# AWS's own: what CloudWatch Logs takes as a retention.
-_RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
-_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-_ACCOUNT = r"[0-9]{12}"
-
-_RULES: Mapping[str, tuple[Rule, str]] = {
-    "account": (_text(_ACCOUNT), "an account id, 12 digits"),
-    "region": (_text(r"[a-z]{2}(-[a-z]+)+-[0-9]"), "a region, such as us-east-1"),
-    "memoryMb": (_whole(128, 10_240), "a whole number from 128 to 10240"),
-    # Below: no room for one attempt at Bedrock and for what is kept back. Above: the gateway's 29 s less a cold start.
-    "timeoutSeconds": (_whole(14, 27), "a whole number from 14 to 27"),
-    "reservedConcurrency": (_whole(1, 1000), "a whole number from 1 to 1000"),
-    "logLevel": (_one_of(*_LEVELS), f"one of {', '.join(_LEVELS)}"),
-    "logRetentionDays": (_one_of(*_RETENTIONS), f"one of {', '.join(map(str, _RETENTIONS))}"),
-    "throttleRate": (_whole(1, 10_000), "a whole number from 1 to 10000"),
-    "throttleBurst": (_whole(1, 5_000), "a whole number from 1 to 5000"),
-    "cursorLifetimeSeconds": (_whole(60, 604_800), "a whole number from 60 to 604800"),
-    "trustRoots": (_one_of("usual", "amazon"), "usual or amazon"),
-    "alarmTopicArn": (_text(rf"arn:aws[a-z-]*:sns:[a-z0-9-]+:{_ACCOUNT}:[A-Za-z0-9_-]+"), "the ARN of an SNS topic"),
-    "alarmEmail": (_text(r"[^@\s]+@[^@\s]+"), "an e-mail address"),
-    "allowedAccounts": (_each(_ACCOUNT), "a list of different account ids, 12 digits each"),
-    "organizationId": (_text(r"o-[a-z0-9]{10,32}"), "the id of an organization, such as o-a1b2c3d4e5"),
-    "vpcEndpoints": (_each(r"vpce-[0-9a-f]+"), "a list of different VPC endpoint ids, such as vpce-0a1b2c3d"),
-    "apiGatewayLogRole": (lambda value: isinstance(value, bool), "true or false"),
-    "removalPolicy": (_one_of("destroy", "retain"), "destroy or retain"),
-}
+def _sentence(root: str, error: ErrorDetails) -> str:
+    path = root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{path} is not a setting; the settings are {', '.join(sorted(map(to_camel, Settings.model_fields)))}."
+    # pydantic's messages start like "Input should be" or "List should have".
+    requirement = re.sub(r"^[A-Z]\w+ should", "must", error["msg"])
+    return f"{path} {requirement}, not {error['input']!r}."

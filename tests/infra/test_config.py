@@ -1,14 +1,15 @@
-"""The settings of a deployment: what is taken, and the sentence for what is not."""
+"""The settings of a deployment: which are accepted, and the error message for each that is not."""
 
 import json
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
 
 from infra.config import Config, ConfigError
 
@@ -19,19 +20,19 @@ def read(settings: Any, stage: Any = "dev") -> Config:
     return Config.read({"stage": stage, "stages": {"dev": settings}}.get)
 
 
-def refusal(settings: Any, stage: Any = "dev") -> str:
+def error_message(settings: Any, stage: Any = "dev") -> str:
     with pytest.raises(ConfigError) as caught:
         read(settings, stage)
     return str(caught.value)
 
 
-def test_every_stage_of_cdk_json_is_taken() -> None:
+def test_every_stage_of_cdk_json_is_valid() -> None:
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     for stage in context["stages"]:
         assert Config.read({**context, "stage": stage}.get).stage == stage
 
 
-def test_nothing_set_is_a_deployment() -> None:
+def test_every_setting_has_a_default() -> None:
     assert read({}) == Config(stage="dev")
 
 
@@ -57,11 +58,21 @@ GOOD = {
 }
 
 
-def test_every_setting() -> None:
+def test_every_setting_can_be_set() -> None:
     config = read(GOOD)
-    assert len(GOOD) == len(fields(Config)) - 1
+    assert {*GOOD, "stage"} == set(map(to_camel, Config.model_fields))
+    assert config.model_dump(by_alias=True) == {
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in GOOD.items()},
+        "stage": "dev",
+    }
     assert (config.memory_mb, config.allowed_accounts) == (1024, ("210987654321",))
     assert (config.vpc_endpoints, config.api_gateway_log_role) == (("vpce-0a1b2c3d",), False)
+
+
+def test_the_settings_are_immutable() -> None:
+    config = read(GOOD)
+    with pytest.raises(ValidationError, match="frozen"):
+        config.memory_mb = 128
 
 
 @pytest.mark.parametrize(
@@ -73,7 +84,7 @@ def test_every_setting() -> None:
         *(("timeoutSeconds", bad) for bad in (13, 28, 0, None)),
         *(("reservedConcurrency", bad) for bad in (0, -1, None)),
         *(("trustRoots", bad) for bad in ("Amazon", "none", True)),
-        *(("logLevel", bad) for bad in ("info", "TRACE", 20)),
+        *(("logLevel", bad) for bad in ("info", "TRACE", 20, None)),
         *(("logRetentionDays", bad) for bad in (2, 0, "30", True, 1.0)),
         *(("throttleRate", bad) for bad in (0, 0.5)),
         *(("throttleBurst", bad) for bad in (0, 5_001)),
@@ -87,38 +98,62 @@ def test_every_setting() -> None:
         *(("removalPolicy", bad) for bad in ("Retain", "snapshot", True)),
     ],
 )
-def test_a_wrong_one_is_named_with_what_it_must_be(name: str, bad: object) -> None:
-    sentence = refusal({name: bad})
-    assert sentence.startswith(f"stages.dev.{name} must be ")
-    assert sentence.endswith(f"not {bad!r}.")
+def test_an_error_names_the_setting_what_it_must_be_and_what_it_was(name: str, bad: object) -> None:
+    message = error_message({name: bad})
+    assert message.startswith(f"stages.dev.{name} must be ")
+    assert message.endswith(f", not {bad!r}.")
+    assert "\n" not in message
 
 
-def test_an_unknown_one_is_named_with_those_that_there_are() -> None:
-    sentence = refusal({"memory": 512})
-    assert sentence.startswith("stages.dev.memory is not a setting; ")
-    assert all(name in sentence for name in GOOD)
+@pytest.mark.parametrize(
+    ("name", "bad", "message"),
+    [
+        ("account", "1", "an account id, 12 digits, not '1'."),
+        ("memoryMb", 1, "a whole number from 128 to 10240, not 1."),
+        ("logLevel", "info", "'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL', not 'info'."),
+        ("apiGatewayLogRole", 1, "true or false, not 1."),
+    ],
+)
+def test_error_messages(name: str, bad: object, message: str) -> None:
+    assert error_message({name: bad}) == f"stages.dev.{name} must be {message}"
 
 
-def test_settings_that_do_not_go_together() -> None:
-    assert "throttleBurst" in refusal({"throttleRate": 50})
-    assert "region" in refusal({"vpcEndpoints": ["vpce-0a1b2c3d"]})
+def test_every_wrong_setting_is_reported_on_a_line_of_its_own() -> None:
+    lines = error_message({"region": "x", "memoryMb": 512, "timeoutSeconds": "20", "memory": 1}).splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "stages.dev.region",
+        "stages.dev.timeoutSeconds",
+        "stages.dev.memory",
+    ]
+
+
+@pytest.mark.parametrize("name", ["memory", "memory_mb", "stage", ""])
+def test_an_unknown_setting_is_reported_with_the_names_of_all_settings(name: str) -> None:
+    message = error_message({name: 512})
+    assert message.startswith(f"stages.dev.{name} is not a setting; the settings are ")
+    assert message.partition(" are ")[2].removesuffix(".").split(", ") == sorted(GOOD)
+
+
+def test_settings_that_contradict_each_other() -> None:
+    assert "throttleBurst" in error_message({"throttleRate": 50})
+    assert "region" in error_message({"vpcEndpoints": ["vpce-0a1b2c3d"]})
 
 
 @pytest.mark.parametrize("stage", [None, "", "a-b", "1a", "a" * 21, 5, "dev\n"])
-def test_what_is_no_stage(stage: object) -> None:
-    assert refusal({}, stage).startswith("stage must be ")
+def test_a_stage_is_letters_and_digits(stage: object) -> None:
+    assert error_message({}, stage).startswith("stage must be ")
 
 
-def test_a_stage_that_there_is_not() -> None:
-    assert refusal({}, "prod") == "cdk.json has no stage 'prod'; it has dev."
+def test_an_unknown_stage_is_reported_with_the_names_of_all_stages() -> None:
+    assert error_message({}, "prod") == "cdk.json has no stage 'prod'; it has dev."
 
 
 @pytest.mark.parametrize("settings", [None, [], "x", 5])
-def test_settings_that_are_none(settings: object) -> None:
-    assert refusal(settings) == "stages.dev must be an object of settings."
+def test_a_stage_is_an_object(settings: object) -> None:
+    assert error_message(settings) == "stages.dev must be an object of settings."
 
 
-def test_without_cdk_json() -> None:
+def test_a_context_without_stages_points_to_cdk_json() -> None:
     with pytest.raises(ConfigError, match=r"cdk\.json"):
         Config.read({"stage": "dev"}.get)
 
@@ -128,19 +163,19 @@ def test_without_cdk_json() -> None:
         st.sampled_from(sorted(GOOD)) | st.text(max_size=5), st.none() | st.text() | st.integers() | st.lists(st.text())
     )
 )
-def test_anything_is_taken_or_refused_in_one_sentence(settings: dict[str, object]) -> None:
+def test_any_settings_are_accepted_or_reported_as_config_errors(settings: dict[str, object]) -> None:
     try:
         read(settings)
-        sentence = "stages.dev is taken."
-    except ConfigError as refused:
-        sentence = str(refused)
-    assert re.fullmatch(r"stages\.dev.*\.", sentence, re.DOTALL)
+        message = "stages.dev is valid."
+    except ConfigError as error:
+        message = str(error)
+    assert re.fullmatch(r"stages\.dev.*\.", message, re.DOTALL)
 
 
-def test_the_timeout_has_room_for_what_the_function_does() -> None:
+def test_the_minimum_timeout_allows_one_call_and_the_reserve() -> None:
     from custom_models.adapters import bedrock
     from custom_models.dispatch import RESERVED_SECONDS
 
-    least = RESERVED_SECONDS + bedrock.MAX_ATTEMPT_SECONDS
-    assert "timeoutSeconds" in refusal({"timeoutSeconds": int(least)})
-    assert read({"timeoutSeconds": int(least) + 1})
+    minimum = RESERVED_SECONDS + bedrock.MAX_ATTEMPT_SECONDS
+    assert "timeoutSeconds" in error_message({"timeoutSeconds": int(minimum)})
+    assert read({"timeoutSeconds": int(minimum) + 1})
