@@ -1,10 +1,21 @@
-"""A wrong setting in the environment: one sentence when the function starts, never a library's traceback."""
+"""Wrong settings in the environment are reported at startup, in one sentence and without a traceback of a library."""
+
+import logging
+import uuid
 
 import pytest
 
 from custom_models.bootstrap import build
 from custom_models.settings import SettingsError
 from tests.api import KEY
+
+
+@pytest.fixture(autouse=True)
+def _own_logger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log under another name than all other tests: Powertools configures a logger once per name and process."""
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", str(uuid.uuid4()))
+    package = logging.getLogger("custom_models")
+    monkeypatch.setattr(package, "handlers", list(package.handlers))
 
 
 @pytest.mark.parametrize(
