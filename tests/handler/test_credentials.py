@@ -68,7 +68,7 @@ def test_a_credential_error_is_denied_or_unavailable(
     assert line["upstream_error"]
 
 
-def test_without_credentials_it_is_denied(new_api: NewApi, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
+def test_missing_credentials_are_denied(new_api: NewApi, monkeypatch: pytest.MonkeyPatch, logged: Logged) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(errors.UpstreamDenied):

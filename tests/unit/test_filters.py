@@ -80,7 +80,7 @@ def test_without_an_account_ownership_is_not_checked(is_owned: bool) -> None:
     assert not violates({"isOwned": is_owned}, None, ownerAccountId=OTHER)
 
 
-def test_one_model_of_many_is_enough() -> None:
+def test_one_model_of_many_that_violates_a_filter_is_enough() -> None:
     models = [cast("ModelSummary", MODEL)] * 5 + [cast("ModelSummary", {**MODEL, "modelStatus": "Failed"})]
     with pytest.raises(UpstreamInvalid, match=r"^Bedrock returned models that do not match modelStatus\.$"):
         require_filtered(models, query({"modelStatus": "Active"}), OWN)

@@ -29,7 +29,7 @@ def test_an_empty_page_may_have_a_token(content: object) -> None:
 
 @pytest.mark.parametrize("name", ["message", "Message", "__type", "ModelSummaries", "models", "items", ""])
 @pytest.mark.parametrize("summaries", [{}, {"modelSummaries": None}])
-def test_without_models_any_other_field_makes_it_no_listing(name: str, summaries: dict[str, object]) -> None:
+def test_without_models_any_other_field_is_upstream_invalid(name: str, summaries: dict[str, object]) -> None:
     """It may be an error, or a listing in another format; both must not look empty."""
     expected = "Bedrock's response is not a list of models: modelSummaries is missing."
     assert refusal({**summaries, name: None}) == expected
