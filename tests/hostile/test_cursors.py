@@ -274,7 +274,7 @@ def variants(cursor: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", variants("e30.AAAA"))
-def test_other_names_are_rejected(require_rejected: RequireRejected, genuine: str, name: str) -> None:
+def test_other_spellings_are_rejected(require_rejected: RequireRejected, genuine: str, name: str) -> None:
     variant = variants(genuine)[name]
     assert variant != genuine
     require_rejected(variant)
