@@ -11,8 +11,8 @@ import pytest
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from custom_models.core import errors
-from emulators.bedrock import Emulator, deny, fields, throttle
-from emulators.faults import disconnect, respond_with
+from emulators.bedrock import Emulator, deny, fields, throttle, unknown_operation
+from emulators.faults import Fault, disconnect, respond_with, unavailable
 from emulators.server import json_response
 from local.api_gateway import Context, proxy_event
 from tests.api import KEY, Api
@@ -211,8 +211,11 @@ class TestMetrics:
     @pytest.mark.parametrize(
         ("query", "others"),
         [
-            ("maxItems=5", ["Items", "RejectedCursors", "UpstreamPages", "UpstreamThrottles", "UpstreamLatency"]),
-            ("cursor=x", ["Items", "RejectedCursors"]),
+            (
+                "maxItems=5",
+                ["Items", "RejectedCursors", "OperatorErrors", "UpstreamPages", "UpstreamThrottles", "UpstreamLatency"],
+            ),
+            ("cursor=x", ["Items", "RejectedCursors", "OperatorErrors"]),
         ],
     )
     def test_the_metrics_are_in_cloudwatchs_embedded_metric_format(
@@ -239,6 +242,7 @@ class TestMetrics:
             "UpstreamPages": 3,
             "UpstreamThrottles": 0,
             "RejectedCursors": 0,
+            "OperatorErrors": 0,
         }
 
     def test_the_metrics_of_a_throttled_request(self, new_api: NewApi, emulator: Emulator, lines: Lines) -> None:
@@ -253,3 +257,25 @@ class TestMetrics:
         metrics = metrics_of(lines())
         assert (metrics["outcome"], metrics["RejectedCursors"]) == ("invalid-cursor", 1)
         assert "UpstreamLatency" not in metrics
+
+    @pytest.mark.parametrize(
+        ("fault", "expected"),
+        [(None, 0), (throttle, 0), (unavailable, 0), (unknown_operation, 0), (deny, 1), (fields(nextToken=5), 1)],
+        ids=["ok", "throttled", "unavailable", "rejected", "denied", "invalid"],
+    )
+    def test_operator_errors_count_what_only_operators_can_fix(
+        self, new_api: Callable[[], Api], emulator: Emulator, lines: Lines, fault: Fault | None, expected: int
+    ) -> None:
+        emulator.misbehave(always=fault)
+        new_api().get()
+        assert metrics_of(lines())["OperatorErrors"] == expected
+
+    def test_an_internal_error_is_an_operator_error(
+        self, api: Api, lines: Lines, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr("custom_models.dispatch.list_models", fail)
+        api.get()
+        assert metrics_of(lines())["OperatorErrors"] == 1

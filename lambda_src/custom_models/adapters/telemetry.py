@@ -22,11 +22,13 @@ UPSTREAM_PAGES = "UpstreamPages"
 UPSTREAM_THROTTLES = "UpstreamThrottles"
 UPSTREAM_LATENCY = "UpstreamLatency"
 REJECTED_CURSORS = "RejectedCursors"
+OPERATOR_ERRORS = "OperatorErrors"
+"""0 or 1 for each request: whether it failed in a way that only the operators of this API can fix."""
 OUTCOME = "outcome"
 """The second dimension of REQUESTS; the first one is the service."""
 
 _REQUEST_UNITS = {REQUESTS: MetricUnit.Count}
-_UNITS = {ITEMS: MetricUnit.Count, REJECTED_CURSORS: MetricUnit.Count}
+_UNITS = {ITEMS: MetricUnit.Count, REJECTED_CURSORS: MetricUnit.Count, OPERATOR_ERRORS: MetricUnit.Count}
 _UPSTREAM_UNITS = {
     UPSTREAM_PAGES: MetricUnit.Count,
     UPSTREAM_THROTTLES: MetricUnit.Count,
@@ -114,6 +116,7 @@ class Telemetry:
             REQUESTS: 1,
             ITEMS: log.items,
             REJECTED_CURSORS: int(isinstance(log.error, CursorError)),
+            OPERATOR_ERRORS: int(_is_for_operators(log)),
         }
         if called:
             metrics[UPSTREAM_PAGES] = log.usage.calls
@@ -140,7 +143,11 @@ def _upstream_ms(log: RequestLog) -> float:
     return round(log.usage.seconds * 1000, 1)
 
 
+def _is_for_operators(log: RequestLog) -> bool:
+    return log.internal_error is not None or (log.error is not None and log.error.for_operators)
+
+
 def _level(log: RequestLog) -> int:
-    if log.internal_error is not None or (log.error is not None and log.error.for_operators):
+    if _is_for_operators(log):
         return logging.ERROR
     return logging.WARNING if log.usage.last_error is not None else logging.INFO
