@@ -14,9 +14,8 @@ from typing import Any, NoReturn
 # The function imports its modules from the top level, as in its bundle.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lambda_src"))
 
-from custom_models.settings import SettingsError
 from local import SetupError
-from local.api_gateway import Context, serve
+from local.api_gateway import Context, Handler, serve
 from local.pages import pages
 from local.upstream import DEFAULT_COUNT, ENDPOINT, bedrock
 
@@ -29,7 +28,7 @@ def main() -> int:
     try:
         with bedrock(options.bedrock, options.models, options.count, options.account) as source:
             return _serve(options.port, source) if options.command == "serve" else _invoke(options.event)
-    except (SetupError, SettingsError) as error:
+    except SetupError as error:
         print(f"custom-models: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -115,10 +114,18 @@ def _event(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"is not JSON: {error}") from None
 
 
-def _serve(port: int, source: str) -> int:
-    # Imported here because the function reads its settings from the environment when it is imported.
-    from handler import handler
+def _handler() -> Handler:
+    try:
+        # Imported here because the function reads its settings from the environment when it is imported.
+        from handler import handler
+    except ValueError as error:
+        # SettingsError is one; the others are from libraries that read the environment when they are imported.
+        raise SetupError(str(error)) from None
+    return handler
 
+
+def _serve(port: int, source: str) -> int:
+    handler = _handler()
     with contextlib.ExitStack() as stack:
         try:
             url = stack.enter_context(serve(handler, port, pages(source)))
@@ -142,8 +149,7 @@ def _serve(port: int, source: str) -> int:
 
 def _invoke(event: Any) -> int:
     with contextlib.redirect_stdout(sys.stderr):
-        from handler import handler  # here for the same reason
-
+        handler = _handler()
         try:
             result, status = handler(event, Context()), 0
         except Exception as error:

@@ -16,6 +16,8 @@ DEFAULT_COUNT = 300
 SLOW_COUNT = 50_000
 """Generating this many models takes noticeable time."""
 
+_SIGN_IN = "sign in (aws sso login, AWS_PROFILE=...) or omit BEDROCK=aws."
+
 _CURSOR_KEY = "this-key-is-public-use-it-only-locally"
 """Signs cursors unless CURSOR_KEY is set. A constant, so that cursors stay valid after a restart."""
 
@@ -45,8 +47,13 @@ def bedrock(which: str, file: Path | None, count: int | None, account: str | Non
     if which == "aws":
         yield _use_aws()
     elif elsewhere:
-        _use_endpoint(os.environ[ENDPOINT])
-        yield f"Bedrock at {os.environ[ENDPOINT]}"
+        _use_endpoint(endpoint := os.environ[ENDPOINT])
+        if (called := _called_endpoint()) != endpoint:
+            raise SetupError(
+                f"{ENDPOINT}={endpoint} is ignored, because AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or your profile says "
+                f"so: the function would call {called}. Change one of these settings."
+            )
+        yield f"Bedrock at {called}"
     else:
         with _emulator(file, DEFAULT_COUNT if count is None else count, account) as description:
             yield description
@@ -67,7 +74,7 @@ def _emulator(file: Path | None, count: int, account: str | None) -> Iterator[st
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
-    os.environ["ACCOUNT_ID"] = owner
+    os.environ["OWN_ACCOUNT_ID"] = owner
     with serve(Emulator(models, owner).respond) as url:
         _use_endpoint(url)
         if file:
@@ -78,6 +85,12 @@ def _emulator(file: Path | None, count: int, account: str | None) -> Iterator[st
 
 
 def _use_endpoint(endpoint: str) -> None:
+    # A proxy cannot connect back to this machine. A star means no proxy at all, but only if it stands alone.
+    no_proxy = [
+        name for variable in ("no_proxy", "NO_PROXY") for name in os.environ.get(variable, "").split(",") if name
+    ]
+    value = "*" if "*" in no_proxy else ",".join(dict.fromkeys(["127.0.0.1", "localhost", *no_proxy]))
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = value
     _require_listener(endpoint)
     os.environ[ENDPOINT] = endpoint
     os.environ.setdefault("AWS_REGION", os.environ.get("AWS_DEFAULT_REGION", REGION))
@@ -85,38 +98,56 @@ def _use_endpoint(endpoint: str) -> None:
     if "AWS_PROFILE" not in os.environ:
         os.environ.setdefault("AWS_ACCESS_KEY_ID", "local")
         os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "local")
-    # A proxy cannot connect back to this machine.
-    others = os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, ("127.0.0.1", "localhost", others)))
 
 
 def _require_listener(endpoint: str) -> None:
-    url = urlsplit(endpoint)
+    from botocore.utils import get_environ_proxies  # here for the same reason as above
+
+    # Behind a proxy, this machine may not even resolve the endpoint's name, so the proxy is what must listen.
+    proxy = get_environ_proxies(endpoint).get(urlsplit(endpoint).scheme)
+    url = urlsplit(endpoint if proxy is None else proxy if "//" in proxy else f"http://{proxy}")
     try:
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         socket.create_connection((url.hostname or "", port), timeout=2).close()
     except (OSError, ValueError, KeyError):
-        raise SetupError(
-            f"Nothing listens at {ENDPOINT}={endpoint}; start it, or unset it to use the embedded emulator."
-        ) from None
+        place = f"{ENDPOINT}={endpoint}" if proxy is None else f"the proxy {url.hostname} for {ENDPOINT}={endpoint}"
+        raise SetupError(f"Nothing listens at {place}; start it, or unset it to use the embedded emulator.") from None
 
 
 def _use_aws() -> str:
     import boto3  # here for the same reason as above
     from botocore.exceptions import BotoCoreError
 
+    # These two may be set for something else in this shell.
     os.environ.pop(ENDPOINT, None)
+    os.environ.pop("OWN_ACCOUNT_ID", None)
     # boto3 reads only AWS_DEFAULT_REGION; the AWS CLI and the other SDKs prefer AWS_REGION.
     if region := os.environ.get("AWS_REGION"):
         os.environ["AWS_DEFAULT_REGION"] = region
     try:
         session = boto3.Session()
-        credentials, region = session.get_credentials(), session.region_name
+        region = session.region_name
     except BotoCoreError as error:
         raise SetupError(f"Your AWS settings cannot be used: {error}") from None
+    try:
+        if credentials := session.get_credentials():
+            credentials.get_frozen_credentials()
+    except Exception as error:  # a credential provider may raise anything, for example for an expired SSO session
+        raise SetupError(f"Your AWS credentials cannot be used: {error} To continue, {_SIGN_IN}") from None
     if credentials is None:
-        raise SetupError("There are no AWS credentials; sign in (aws sso login, AWS_PROFILE=...) or omit BEDROCK=aws.")
+        raise SetupError(f"There are no AWS credentials; {_SIGN_IN}")
     if region is None:
         raise SetupError("No AWS region is set; set AWS_REGION.")
     os.environ["AWS_DEFAULT_REGION"] = region
-    return f"Bedrock in {region}, with your credentials"
+    return f"Bedrock at {_called_endpoint()}, with your credentials"
+
+
+def _called_endpoint() -> str:
+    """Return the endpoint that boto3's client calls: variables and the profile may replace or ignore it."""
+    import boto3
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        return boto3.Session().client("bedrock").meta.endpoint_url
+    except (BotoCoreError, ValueError) as error:
+        raise SetupError(f"Your AWS settings cannot be used: {error}") from None

@@ -36,7 +36,7 @@ class Settings:
     """``CURSOR_LIFETIME_SECONDS``: seconds until a cursor expires; default 86,400 (a day)."""
 
     account: str | None = None
-    """``ACCOUNT_ID``: the account that the function's credentials belong to, to check ``isOwned``."""
+    """``OWN_ACCOUNT_ID``: the account that the function's credentials belong to, to check ``isOwned``."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -60,7 +60,7 @@ class Settings:
         for name in ("POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"):
             if environment.get(name, "").upper() not in ("", *LOG_LEVELS):
                 raise SettingsError(f"{name} must be one of {', '.join(LOG_LEVELS)}.")
-        account = environment.get("ACCOUNT_ID") or None
+        account = environment.get("OWN_ACCOUNT_ID") or None
         if account is not None and not re.fullmatch("[0-9]{12}", account):
-            raise SettingsError("ACCOUNT_ID must be an account id, 12 digits.")
+            raise SettingsError("OWN_ACCOUNT_ID must be an account id, 12 digits.")
         return cls(secret_id, key, service, int(lifetime), account)

@@ -230,7 +230,8 @@ class TestServe:
         command = [sys.executable, "-m", "local", "serve", "--port", "0", "--bedrock", "aws"]
         with local.serving("/usr/bin/env", *given, *command) as (process, _):
             assert process.stderr is not None
-            assert "Bedrock in eu-west-3, with your credentials" in process.stderr.readline()
+            expected = "Bedrock at https://bedrock.eu-west-3.amazonaws.com, with your credentials"
+            assert expected in process.stderr.readline()
 
     def test_it_serves_the_models_of_a_file(self, local: CommandLine, tmp_path: Path) -> None:
         models = [model for model in plausible_models(40) if model.status == "Active"]

@@ -185,8 +185,9 @@ class DateTime:
     from_text = from_json
 
     def schema(self) -> dict[str, object]:
-        """Return a string schema with JSON Schema's format for RFC 3339."""
-        return {"type": "string", "format": "date-time", "pattern": f"^({self.pattern})$"}
+        """Return a string schema of the forms in RFC 3339: JSON Schema's format ``date-time`` excludes the others."""
+        strict = self.pattern.replace("[Tt ]", "[Tt]").replace(":?[0-5]", ":[0-5]")
+        return {"type": "string", "format": "date-time", "pattern": f"^({strict})$"}
 
 
 class Parameter(NamedTuple):
