@@ -271,6 +271,8 @@ def require_closed(url: str) -> None:
             socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=1).close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            pass  # the process ended just now
         time.sleep(0.05)
     pytest.fail("it is still running")
 

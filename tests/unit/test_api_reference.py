@@ -15,6 +15,7 @@ from custom_models.adapters.rest_api.api import DOCUMENT as DOCUMENT_PATH
 from custom_models.adapters.rest_api.api import MODELS as MODELS_PATH
 from custom_models.adapters.rest_api.openapi import document
 from custom_models.adapters.rest_api.problem import TYPE_PREFIX
+from custom_models.core.query import Query
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs"
 TEXT = (FOLDER / "api.md").read_text("utf-8")
@@ -114,12 +115,16 @@ class TestParameters:
         ((first, last),) = re.findall(r"in the years (\d{4}) to (\d{4})", text)
         ((digits, example),) = re.findall(r"an offset and at most (\d) fraction digits, such as `(\S+)Z`", text)
         fraction = "." + int(digits) * "1"
-        valid = [f"{example}{fraction}Z", example.replace("T", " ") + "+0100", f"{example}z", f"{last}{example[4:]}Z"]
+        valid = [f"{example}{fraction}Z", f"{example}z", f"{last}{example[4:]}Z", f"{first}{example[4:]}+01:00"]
+        accepted_too = [example.replace("T", " ") + "Z", f"{example}+0100"]
         invalid = [example, f"{example}{fraction}1Z", f"{int(first) - 1}{example[4:]}Z", f"1{last}{example[4:]}Z"]
         for name in ("creationTimeBefore", "creationTimeAfter"):
             pattern = self.PARAMETERS[name]["schema"]["pattern"]
-            assert all(re.search(pattern, value) for value in [*valid, f"{first}{example[4:]}+01:00"])
+            assert all(re.search(pattern, value) for value in valid)
             assert not any(re.search(pattern, value) for value in invalid)
+            # The schema has the forms of RFC 3339 only, because its format is date-time.
+            assert not any(re.search(pattern, value) for value in accepted_too)
+            assert all(Query.from_text({name: [value]}) for value in [*valid, *accepted_too])
 
     def test_the_kinds_of_arns_are_right(self) -> None:
         for name, parameter in self.PARAMETERS.items():
