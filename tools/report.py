@@ -26,7 +26,7 @@ class Table:
 
     def __str__(self) -> str:
         """Return the title, if there is one, and the aligned table."""
-        widths = [max(map(len, cells)) for cells in zip(self.columns, *self.rows, strict=True)]
+        widths = [max(2, *map(len, cells)) for cells in zip(self.columns, *self.rows, strict=True)]
         rule = [
             "-" * width if index in self.text_columns else f"{'-' * (width - 1)}:" for index, width in enumerate(widths)
         ]
