@@ -1,4 +1,4 @@
-"""The CDK app: ``cdk deploy -c stage=prod`` deploys that stage of ``cdk.json``."""
+"""The CDK app. For example, ``cdk deploy -c stage=prod`` deploys the stage ``prod`` of ``cdk.json``."""
 
 import sys
 
@@ -8,8 +8,8 @@ from infra.stack import CustomModelsStack
 
 
 def main() -> None:
-    """Make the cloud assembly; a wrong setting is one sentence on standard error, not a traceback."""
-    # After infra, which says what Node.js the CDK's constructs run on.
+    """Synthesize the stack. Report errors in the settings or the bundle as messages, without a traceback."""
+    # Importing aws_cdk starts Node.js; importing infra first selects which one.
     from aws_cdk import App
 
     app = App()

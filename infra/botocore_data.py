@@ -1,7 +1,7 @@
-"""botocore's data, cut down to what the function calls.
+"""Reduces botocore's data files to the two operations that the function calls.
 
-botocore reads its models and endpoints as JSON when a client is made, whole files for one operation.
-What is cut are services, operations and prose; what is left is AWS's own, word for word.
+botocore parses whole JSON files when a client is created, even if only one operation is used. Other
+services, other operations and documentation are removed; everything else stays exactly as AWS wrote it.
 """
 
 import gzip
@@ -13,20 +13,23 @@ from pathlib import Path
 from typing import Any
 
 OPERATIONS = {"bedrock": "ListCustomModels", "secretsmanager": "GetSecretValue"}
-"""What the function calls; of botocore's 400 other services it needs nothing."""
+"""The operation that the function calls, by service."""
 
 AMAZON_ROOTS = (
     *(f"Amazon Root CA {number}" for number in range(1, 5)),
     "Starfield Services Root Certificate Authority - G2",
 )
-"""The roots that AWS's own endpoints are signed under: https://www.amazontrust.com/repository/"""
+"""The root certificates of AWS's endpoints: https://www.amazontrust.com/repository/"""
 
 
 def amazon_roots(bundle: str) -> str:
-    """Return AWS's roots out of botocore's certificate bundle (PEM), which has a label before each.
+    """Return AWS's root certificates (PEM).
+
+    Args:
+        bundle: botocore's certificate bundle (PEM with a label in front of each certificate).
 
     Raises:
-        ValueError: one is not there.
+        ValueError: a root certificate is missing in the bundle.
     """
     labelled = re.findall(
         r'# Label: "([^"]+)".*?(-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n)', bundle, re.DOTALL
@@ -34,12 +37,12 @@ def amazon_roots(bundle: str) -> str:
     certificates = dict(labelled)
     missing = [name for name in AMAZON_ROOTS if name not in certificates]
     if missing:
-        raise ValueError(f"botocore's certificates do not have {', '.join(missing)}")
+        raise ValueError(f"botocore's certificates do not include {', '.join(missing)}")
     return "".join(certificates[name] for name in AMAZON_ROOTS)
 
 
 def trim(data: Path) -> None:
-    """Cut botocore's ``data`` folder down in place."""
+    """Reduce botocore's ``data`` directory in place."""
     for path in data.iterdir():
         if path.is_dir() and path.name not in OPERATIONS:
             shutil.rmtree(path)
@@ -60,25 +63,25 @@ def _trim_service(version: Path, operation: str) -> None:
                 content = {"pagination": {name: it for name, it in content["pagination"].items() if name == operation}}
             case "examples-1":
                 continue
-        # Not compressed: inflating is work too, and a deployment package is a zip anyway.
+        # Uncompressed, because decompression costs time at each cold start, and the package is a zip file anyway.
         _write(path.with_name(path.name.removesuffix(".gz")), content)
 
 
 def _service(model: Mapping[str, Any], operation: str) -> dict[str, Any]:
-    """Return a service's model with one operation, and the shapes that it reaches."""
+    """Return a service model with only one operation and the shapes that it refers to."""
     shapes: dict[str, Any] = {}
-    reached = [*_references(model["operations"][operation])]
-    while reached:
-        name = reached.pop()
+    pending = [*_references(model["operations"][operation])]
+    while pending:
+        name = pending.pop()
         if name not in shapes:
             shapes[name] = model["shapes"][name]
-            reached += _references(shapes[name])
+            pending += _references(shapes[name])
     kept = {"operations": {operation: model["operations"][operation]}, "shapes": dict(sorted(shapes.items()))}
-    return {name: _without_prose(part) for name, part in {**model, **kept}.items() if name != "documentation"}
+    return {name: _without_documentation(part) for name, part in {**model, **kept}.items() if name != "documentation"}
 
 
 def _references(part: object) -> Iterator[str]:
-    """Yield the name of every shape that a part of a model refers to."""
+    """Yield the names of the shapes that a part of a model refers to."""
     if isinstance(part, dict):
         if isinstance(part.get("shape"), str):
             yield part["shape"]
@@ -88,15 +91,15 @@ def _references(part: object) -> Iterator[str]:
             yield from _references(item)
 
 
-def _without_prose(part: Any) -> Any:
+def _without_documentation(part: Any) -> Any:
     if isinstance(part, dict):
-        # A member may be called documentation too; prose is text.
+        # A field of a shape may also be named documentation; then its value is an object.
         return {
-            name: _without_prose(item)
+            name: _without_documentation(item)
             for name, item in part.items()
             if name != "documentation" or not isinstance(item, str)
         }
-    return [_without_prose(item) for item in part] if isinstance(part, list) else part
+    return [_without_documentation(item) for item in part] if isinstance(part, list) else part
 
 
 def _endpoints(endpoints: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""The bundle: the function's code and its packages, ready to be zipped, made without Docker.
+"""Builds the bundle: the function's code and its packages, ready to be zipped. Docker is not needed.
 
-It holds pure Python alone, so that it runs on every architecture; packages are installed by hash
-from ``lambda_src/requirements.txt``. The same sources and interpreter give the same bytes.
+The bundle contains only pure Python, so it runs on every architecture. Packages are installed by hash
+from ``lambda_src/requirements.txt``. The same sources and interpreter produce the same bytes.
 
-Lambda mounts the bundle read-only: without bytecode in it, each cold start compiles every module
-again, at about three times the instructions.
+The bundle contains bytecode, because Lambda mounts it read-only: Python could not store bytecode there,
+so each cold start would compile every module again, with about three times the instructions.
 """
 
 import shutil
@@ -16,26 +16,28 @@ from infra import botocore_data
 
 SOURCE = Path(__file__).resolve().parent.parent / "lambda_src"
 RUNTIME = "3.13"
-"""The version of the function's Python, whose bytecode belongs in the bundle."""
+"""The function's Python version. The bundle's bytecode is for this version."""
 
 MOUNTED_AT = "/var/task"
-"""Where Lambda puts the bundle."""
+"""The directory where Lambda mounts the bundle."""
 
 AMAZON_ROOTS = "amazon-roots.pem"
-"""The file in the bundle with the few roots that AWS's endpoints are signed under."""
+"""The file in the bundle that contains only the root certificates of AWS's endpoints."""
 
 
 class BundlingError(RuntimeError):
-    """The bundle could not be made; the text says why and what to do."""
+    """The bundle could not be built. The message says why."""
 
 
 def bundle(target: Path) -> bool:
-    """Make the bundle in an empty folder; return whether it holds the runtime's bytecode.
+    """Build the bundle in ``target``, an empty directory.
 
-    It does where this machine has the runtime's Python, and works without it too.
+    Returns:
+        Whether the bundle contains bytecode. It does if this machine has the function's Python version.
+        Without bytecode it works too, but starts more slowly.
 
     Raises:
-        BundlingError: the packages could not be installed.
+        BundlingError: the packages could not be installed or compiled, or are not what the bundle needs.
     """
     _install(target)
     _prune(target)
@@ -50,7 +52,7 @@ def bundle(target: Path) -> bool:
 
 
 def find_interpreter() -> str | None:
-    """Return the path of an interpreter of the runtime's version; None if this machine has none."""
+    """Return the path of an interpreter of the function's Python version, or None if this machine has none."""
     if sys.version_info[:2] == tuple(map(int, RUNTIME.split("."))):
         return sys.executable
     found = _uv("python", "find", "--no-python-downloads", RUNTIME)
@@ -71,7 +73,7 @@ def _install(target: Path) -> None:
 
 
 def _prune(target: Path) -> None:
-    """Remove what never runs: scripts, tests, type stubs, models of what is not called, and installers' records."""
+    """Remove files that are never used: scripts, tests, type stubs, data of other services, installation records."""
     botocore_data.trim(target / "botocore" / "data")
     for path in [
         target / "bin",
@@ -84,7 +86,7 @@ def _prune(target: Path) -> None:
     for path in [*target.rglob("*.pyi"), *target.rglob("swagger-ui*")]:
         _remove(path)
     for path in target.glob("*.dist-info/*"):
-        # Licences must come along; the rest is of use to installers, and some of it names this machine.
+        # Licences must be distributed. The other files are for installers, and some contain paths of this machine.
         if path.name != "METADATA" and not path.name.lower().startswith(("licen", "notice", "copying")):
             _remove(path)
     for path in (target / ".lock", target / "botocore" / ".changes"):
@@ -92,9 +94,9 @@ def _prune(target: Path) -> None:
 
 
 def _add_roots(target: Path) -> None:
-    usual = (target / "botocore" / "cacert.pem").read_text(encoding="utf-8")
+    certificates = (target / "botocore" / "cacert.pem").read_text(encoding="utf-8")
     try:
-        (target / AMAZON_ROOTS).write_text(botocore_data.amazon_roots(usual), encoding="ascii")
+        (target / AMAZON_ROOTS).write_text(botocore_data.amazon_roots(certificates), encoding="ascii")
     except ValueError as error:
         raise BundlingError(str(error)) from None
 
@@ -107,7 +109,7 @@ def _remove(path: Path) -> None:
 
 
 def _compile(target: Path, interpreter: str) -> None:
-    """Add bytecode that is never checked against its source: what a zip does to modification times is no matter."""
+    """Add bytecode that Python uses without checking modification times, because a zip file may change them."""
     done = subprocess.run(
         [
             *(interpreter, "-I", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"),

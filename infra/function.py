@@ -1,4 +1,4 @@
-"""The function: its code, its role, its log, and the alias that everything calls."""
+"""The Lambda function: its code, its role, its log group, and the alias that is invoked."""
 
 import tempfile
 from pathlib import Path
@@ -21,13 +21,13 @@ from infra.logs import log_group
 
 
 class Function(Construct):
-    """The Lambda function, published behind an alias. X-Ray is off: its SDK costs a cold start more than it tells."""
+    """The Lambda function, published behind an alias. Without X-Ray, because its SDK slows down each cold start."""
 
     def __init__(self, scope: Construct, construct_id: str, *, config: Config, key: aws_secretsmanager.Secret) -> None:
-        """Take the settings, and the secret that signs cursors."""
+        """Create the function; ``key`` is the secret with the signing key of the cursors."""
         super().__init__(scope, construct_id)
         logs = log_group(self, "Logs", config=config)
-        # The construct takes a copy of the bundle.
+        # The CDK copies the bundle, so a temporary directory is enough.
         with tempfile.TemporaryDirectory(prefix="custom-models-") as folder:
             self.function = aws_lambda.Function(
                 self,
@@ -49,20 +49,20 @@ class Function(Construct):
                     "POWERTOOLS_SERVICE_NAME": f"custom-models-{config.stage}",
                     "POWERTOOLS_LOG_LEVEL": config.log_level,
                 },
-                # Old versions stay, to roll back to.
+                # Keep old versions for rollbacks.
                 current_version_options=aws_lambda.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
             )
         self.alias = aws_lambda.Alias(self, "Alias", alias_name="live", version=self.function.current_version)
 
 
 def _trust(config: Config) -> dict[str, str]:
-    """Return boto3's own setting for other roots than the usual ones; all of those are read for each new connection."""
+    """Return the variable that makes boto3 load only AWS's roots. Loading all of its usual roots takes longer."""
     return {"AWS_CA_BUNDLE": f"{MOUNTED_AT}/{AMAZON_ROOTS}"} if config.trust_roots == "amazon" else {}
 
 
 def _role(scope: Construct, logs: aws_logs.LogGroup, key: aws_secretsmanager.Secret) -> aws_iam.Role:
     role = aws_iam.Role(scope, "Role", assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com"))
-    # Bedrock takes no resource and no condition for this action.
+    # Bedrock supports no resources and no condition keys for this action.
     role.add_to_policy(aws_iam.PolicyStatement(actions=["bedrock:ListCustomModels"], resources=["*"]))
     role.add_to_policy(aws_iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[key.secret_arn]))
     role.add_to_policy(
@@ -73,12 +73,12 @@ def _role(scope: Construct, logs: aws_logs.LogGroup, key: aws_secretsmanager.Sec
 
 def _code(scope: Construct, target: Path) -> aws_lambda.Code:
     if not Stack.of(scope).bundling_required:
-        # Another stack is asked for, or none, as by `cdk ls`: what the code is does not matter.
+        # The CDK needs no code for this command, for example `cdk ls`. The sources are a placeholder.
         return aws_lambda.Code.from_asset(str(SOURCE))
     if not bundle(target):
         Annotations.of(scope).add_warning_v2(
             "custom-models:no-bytecode",
-            f"There is no Python {RUNTIME} on this machine, so the bundle has no bytecode: it works, but each cold "
+            f"There is no Python {RUNTIME} on this machine, so the bundle has no bytecode. It works, but each cold "
             f"start takes about three times as long. Install Python {RUNTIME} (`uv python install {RUNTIME}`) and "
             "deploy again.",
         )

@@ -1,4 +1,4 @@
-"""The API: everything goes to the function, and what the gateway itself says is problem details too."""
+"""The REST API: every request goes to the function. The gateway's own errors are problem details as well."""
 
 import json
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from infra.config import Config
 from infra.logs import log_group
 
 PROBLEM_TYPE_PREFIX = "urn:problem-type:custom-models:"
-"""As the function has it; a test holds the two equal."""
+"""The prefix of problem types. A test compares it with the function's."""
 
 
-class Api(Construct):
-    """A REST API with IAM authorization on everything."""
+class RestApi(Construct):
+    """A REST API that requires IAM authorization on every path."""
 
     def __init__(self, scope: Construct, construct_id: str, *, config: Config, alias: aws_lambda.Alias) -> None:
-        """Take the settings, and the alias of the function."""
+        """Create the API in front of the function's alias."""
         super().__init__(scope, construct_id)
         self.access_log = log_group(self, "AccessLog", config=config)
         self.rest_api = aws_apigateway.RestApi(
@@ -33,7 +33,7 @@ class Api(Construct):
             ),
             min_compression_size=Size.kibibytes(1),
             cloud_watch_role=config.api_gateway_log_role,
-            # The account has one for all of its APIs: it must outlive this one.
+            # All APIs of an account share this role, so it must stay when this API is deleted.
             cloud_watch_role_removal_policy=RemovalPolicy.RETAIN if config.api_gateway_log_role else None,
             deploy_options=aws_apigateway.StageOptions(
                 stage_name=config.stage,
@@ -45,10 +45,10 @@ class Api(Construct):
                 data_trace_enabled=False,
             ),
         )
-        # Its URL, once more, under a name that changes with the construct's.
+        # The construct adds an output with the URL under a generated name. The stack has its own.
         self.rest_api.node.try_remove_child("Endpoint")
         integration = aws_apigateway.LambdaIntegration(alias, allow_test_invoke=False)
-        # Two ANYs, since the gateway answers what it has no method for with the 403 of an unsigned request.
+        # ANY on the root and below it: for a missing method, the gateway responds as if the request were unsigned.
         self.rest_api.root.add_method("ANY", integration)
         self.rest_api.root.add_proxy(default_integration=integration, any_method=True)
         for response in GATEWAY_RESPONSES:
@@ -70,23 +70,23 @@ def _endpoint(scope: Construct, vpc_endpoints: Sequence[str]) -> aws_apigateway.
 
 
 def _resource_policy(config: Config) -> aws_iam.PolicyDocument | None:
-    """Return what the API itself allows and denies; None leaves it to the IAM policies of this account."""
+    """Return the resource policy, or None if the IAM policies of this account are enough."""
     if not (config.allowed_accounts or config.organization_id or config.vpc_endpoints):
         return None
-    # An account as principal only lets it hand the right on: each caller needs an IAM policy of its own too.
+    # An account as principal delegates the permission: each caller also needs an IAM policy in its account.
     accounts = [aws_iam.AccountPrincipal(account) for account in (Aws.ACCOUNT_ID, *config.allowed_accounts)]
-    reading = ["execute-api:/*/GET/*", "execute-api:/*/HEAD/*"]
+    resources = ["execute-api:/*/GET/*", "execute-api:/*/HEAD/*"]
     statements = [
-        aws_iam.PolicyStatement(principals=accounts, actions=["execute-api:Invoke"], resources=reading),
+        aws_iam.PolicyStatement(principals=accounts, actions=["execute-api:Invoke"], resources=resources),
     ]
     if config.organization_id:
-        statements.append(_denial({"StringNotEquals": {"aws:PrincipalOrgID": config.organization_id}}))
+        statements.append(_deny({"StringNotEquals": {"aws:PrincipalOrgID": config.organization_id}}))
     if config.vpc_endpoints:
-        statements.append(_denial({"StringNotEquals": {"aws:SourceVpce": list(config.vpc_endpoints)}}))
+        statements.append(_deny({"StringNotEquals": {"aws:SourceVpce": list(config.vpc_endpoints)}}))
     return aws_iam.PolicyDocument(statements=statements)
 
 
-def _denial(conditions: dict[str, object]) -> aws_iam.PolicyStatement:
+def _deny(conditions: dict[str, object]) -> aws_iam.PolicyStatement:
     return aws_iam.PolicyStatement(
         effect=aws_iam.Effect.DENY,
         principals=[aws_iam.AnyPrincipal()],
@@ -116,67 +116,61 @@ ACCESS_LOG = {
     "errorType": "$context.error.responseType",
     "error": "$context.error.message",
 }
-"""Enough to follow a request into the function's log; without the query string, so without a cursor."""
+"""Fields that lead from a request to the function's log. The query string is left out, because it has the cursor."""
 
 
 class GatewayResponse(NamedTuple):
-    """What the gateway says where the function is not asked, or gives no answer."""
+    """A response of the gateway itself, when the function was not invoked or did not respond."""
 
     type: aws_apigateway.ResponseType
     status: int | None
-    """None leaves it to the gateway, which knows better than a default for all of 4xx or 5xx."""
+    """None leaves the status to the gateway: the defaults are for every 4xx or 5xx."""
     kind: str
-    title: str
     detail: str
     retry_after: int | None = None
 
+    @property
+    def title(self) -> str:
+        """The kind in words, such as "Bad request"."""
+        return self.kind.replace("-", " ").capitalize()
 
-_FORBIDDEN = ("forbidden", "Forbidden")
+
 _SIGN = "Sign the request with AWS Signature Version 4 for execute-api, as a principal that may invoke this API."
-_ERROR = ("gateway-error", "Gateway error", "The gateway could not answer; try again, and tell this API's operators.")
+_DENIED = "You do not have permission to invoke this API; ask its operators."
+_EXPIRED = "Your credentials have expired; refresh them and try again."
+_FIREWALL = "A firewall blocked the request; ask the operators of this API."
+_NO_BODY = "Send the request without a body."
+_THROTTLED = "The request rate is above the limit of this API; wait and send the same request again."
+_QUOTA = "Your quota is used up; ask the operators of this API."
+_TIMEOUT = "The function did not respond in time; wait and send the same request again."
+_FAILED = "The gateway failed; try again, and report it to the operators of this API."
+_REJECTED = "The gateway rejected the request; check its signature and credentials first, then its URL."
 _Type = aws_apigateway.ResponseType
 
 GATEWAY_RESPONSES = (
-    GatewayResponse(_Type.ACCESS_DENIED, 403, *_FORBIDDEN, "You may not invoke this API; ask its operators."),
-    GatewayResponse(_Type.EXPIRED_TOKEN, 403, *_FORBIDDEN, "Your credentials have expired; renew them and try again."),
-    GatewayResponse(_Type.INVALID_API_KEY, 403, *_FORBIDDEN, _SIGN),
-    GatewayResponse(_Type.INVALID_SIGNATURE, 403, *_FORBIDDEN, f"The signature is not valid. {_SIGN}"),
-    GatewayResponse(_Type.MISSING_AUTHENTICATION_TOKEN, 403, *_FORBIDDEN, _SIGN),
-    GatewayResponse(_Type.UNAUTHORIZED, 401, *_FORBIDDEN, _SIGN),
-    GatewayResponse(_Type.WAF_FILTERED, 403, *_FORBIDDEN, "A firewall refused the request; ask this API's operators."),
-    GatewayResponse(_Type.RESOURCE_NOT_FOUND, 404, "not-found", "Not found", "There is nothing here."),
-    GatewayResponse(_Type.REQUEST_TOO_LARGE, 413, "request-too-large", "Request too large", "Send a shorter request."),
-    GatewayResponse(
-        _Type.UNSUPPORTED_MEDIA_TYPE, 415, "unsupported-media-type", "Unsupported media type", "Send no body."
-    ),
-    GatewayResponse(_Type.BAD_REQUEST_PARAMETERS, 400, "bad-request", "Bad request", "Correct the request's URL."),
-    GatewayResponse(_Type.BAD_REQUEST_BODY, 400, "bad-request", "Bad request", "Send no body."),
-    GatewayResponse(
-        *(_Type.THROTTLED, 429, "too-many-requests", "Too many requests"),
-        detail="This API takes fewer requests at once; wait and send the same request again.",
-        retry_after=1,
-    ),
-    GatewayResponse(
-        *(_Type.QUOTA_EXCEEDED, 429, "too-many-requests", "Too many requests"),
-        detail="Your quota is used up; ask this API's operators.",
-        retry_after=3600,
-    ),
-    GatewayResponse(
-        *(_Type.INTEGRATION_TIMEOUT, 504, "gateway-timeout", "Gateway timeout"),
-        detail="There was no answer in time; wait and send the same request again.",
-        retry_after=5,
-    ),
-    GatewayResponse(_Type.INTEGRATION_FAILURE, 504, *_ERROR),
-    GatewayResponse(_Type.API_CONFIGURATION_ERROR, 500, *_ERROR),
-    GatewayResponse(_Type.AUTHORIZER_CONFIGURATION_ERROR, 500, *_ERROR),
-    GatewayResponse(_Type.AUTHORIZER_FAILURE, 500, *_ERROR),
-    GatewayResponse(
-        *(_Type.DEFAULT_4_XX, None, "refused", "Refused"),
-        "The gateway refused the request; check its signature and credentials first, then its URL.",
-    ),
-    GatewayResponse(_Type.DEFAULT_5_XX, None, *_ERROR),
+    GatewayResponse(_Type.ACCESS_DENIED, 403, "forbidden", _DENIED),
+    GatewayResponse(_Type.EXPIRED_TOKEN, 403, "forbidden", _EXPIRED),
+    GatewayResponse(_Type.INVALID_API_KEY, 403, "forbidden", _SIGN),
+    GatewayResponse(_Type.INVALID_SIGNATURE, 403, "forbidden", f"The signature is not valid. {_SIGN}"),
+    GatewayResponse(_Type.MISSING_AUTHENTICATION_TOKEN, 403, "forbidden", _SIGN),
+    GatewayResponse(_Type.UNAUTHORIZED, 401, "forbidden", _SIGN),
+    GatewayResponse(_Type.WAF_FILTERED, 403, "forbidden", _FIREWALL),
+    GatewayResponse(_Type.RESOURCE_NOT_FOUND, 404, "not-found", "This path does not exist."),
+    GatewayResponse(_Type.REQUEST_TOO_LARGE, 413, "request-too-large", "Send a smaller request."),
+    GatewayResponse(_Type.UNSUPPORTED_MEDIA_TYPE, 415, "unsupported-media-type", _NO_BODY),
+    GatewayResponse(_Type.BAD_REQUEST_PARAMETERS, 400, "bad-request", "Correct the request's URL."),
+    GatewayResponse(_Type.BAD_REQUEST_BODY, 400, "bad-request", _NO_BODY),
+    GatewayResponse(_Type.THROTTLED, 429, "too-many-requests", _THROTTLED, retry_after=1),
+    GatewayResponse(_Type.QUOTA_EXCEEDED, 429, "too-many-requests", _QUOTA, retry_after=3600),
+    GatewayResponse(_Type.INTEGRATION_TIMEOUT, 504, "gateway-timeout", _TIMEOUT, retry_after=5),
+    GatewayResponse(_Type.INTEGRATION_FAILURE, 504, "gateway-error", _FAILED),
+    GatewayResponse(_Type.API_CONFIGURATION_ERROR, 500, "gateway-error", _FAILED),
+    GatewayResponse(_Type.AUTHORIZER_CONFIGURATION_ERROR, 500, "gateway-error", _FAILED),
+    GatewayResponse(_Type.AUTHORIZER_FAILURE, 500, "gateway-error", _FAILED),
+    GatewayResponse(_Type.DEFAULT_4_XX, None, "refused", _REJECTED),
+    GatewayResponse(_Type.DEFAULT_5_XX, None, "gateway-error", _FAILED),
 )
-"""One for each type that API Gateway has."""
+"""One for each type of gateway response."""
 
 
 def _add(rest_api: aws_apigateway.RestApi, response: GatewayResponse) -> None:
@@ -199,7 +193,7 @@ def _add(rest_api: aws_apigateway.RestApi, response: GatewayResponse) -> None:
         type=response.type,
         status_code=None if response.status is None else str(response.status),
         response_headers=headers,
-        # One template, for whatever the client accepts.
+        # API Gateway uses this template for every Accept header.
         templates={
             "application/json": json.dumps({name: value for name, value in problem.items() if value is not None})
         },

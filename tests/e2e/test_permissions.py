@@ -1,7 +1,7 @@
-"""Who may call the API, and what its own role may do, where signatures and IAM policies count.
+"""Permissions of callers and of the function's role, with signatures and IAM policies enforced.
 
-ministack's AUTH has two gaps: who may not call is not told so by our gateway response (ACCESS_DENIED), and as its
-Ref of a secret is a name and no ARN, the role's policy does not match and the key of the cursors cannot be read.
+ministack's AUTH has two gaps. It does not use our gateway response ACCESS_DENIED. And its Ref of a secret is the
+name instead of the ARN, so the role's policy does not match, and the function cannot read the signing key.
 """
 
 import json
@@ -30,7 +30,7 @@ def iam(guarded: Deployment) -> Any:
 
 @pytest.fixture
 def stranger(iam: Any) -> Iterator[Credentials]:
-    """A user of the account without any policy."""
+    """A user of the account without policies."""
     iam.create_user(UserName="someone")
     key = iam.create_access_key(UserName="someone")["AccessKey"]
     yield Credentials(key["AccessKeyId"], key["SecretAccessKey"])
@@ -40,7 +40,7 @@ def stranger(iam: Any) -> Iterator[Credentials]:
 
 @pytest.fixture
 def caller(guarded: Deployment, iam: Any, stranger: Credentials) -> Iterator[Credentials]:
-    """A user with the policy that the stack makes for callers."""
+    """A user with the stack's policy for callers."""
     policy = guarded.outputs["CallersPolicyArn"]
     iam.attach_user_policy(UserName="someone", PolicyArn=policy)
     yield stranger
@@ -59,30 +59,32 @@ def model(guarded: Deployment) -> Iterator[str]:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("path", ["", MODELS, f"{MODELS}?maxItems=0", "/v1/openapi.json", "/nowhere"])
-def test_an_unsigned_request_is_refused_before_anything_else(guarded: Deployment, method: str, path: str) -> None:
-    answer = guarded.request(method, path, credentials=None)
-    assert (answer.status, answer.kind) == (403, "forbidden")
-    assert answer.headers["X-Request-Id"] == answer.body["requestId"]
+def test_an_unsigned_request_is_forbidden_whatever_its_path_and_method(
+    guarded: Deployment, method: str, path: str
+) -> None:
+    response = guarded.request(method, path, credentials=None)
+    assert (response.status, response.kind) == (403, "forbidden")
+    assert response.headers["X-Request-Id"] == response.body["requestId"]
 
 
-def test_a_wrongly_signed_request_is_refused(guarded: Deployment, caller: Credentials) -> None:
-    answer = guarded.get(MODELS, Credentials(caller.access_key, "another secret"))
-    assert (answer.status, answer.kind) == (403, "forbidden")
-    assert "signature is not valid" in answer.body["detail"]
+def test_a_request_with_a_wrong_signature_is_forbidden(guarded: Deployment, caller: Credentials) -> None:
+    response = guarded.get(MODELS, Credentials(caller.access_key, "another secret"))
+    assert (response.status, response.kind) == (403, "forbidden")
+    assert "signature is not valid" in response.body["detail"]
 
 
-def test_an_unknown_access_key_is_refused(guarded: Deployment) -> None:
+def test_an_unknown_access_key_is_forbidden(guarded: Deployment) -> None:
     assert guarded.get(MODELS, Credentials("AKIANOBODYSKEY000000", "a secret")).status == 403
 
 
-def test_the_callers_policy_lets_read(guarded: Deployment, caller: Credentials, model: str) -> None:
+def test_the_callers_policy_allows_get_and_head(guarded: Deployment, caller: Credentials, model: str) -> None:
     assert guarded.get(MODELS, caller).arns == [model]
     assert guarded.request("HEAD", MODELS, caller).status == 200
     assert guarded.get("/v1/openapi.json", caller).status == 200
     assert guarded.request("POST", MODELS, caller).status == 403
 
 
-def test_the_examples_sign(
+def test_the_examples_sign_their_requests(
     guarded: Deployment, caller: Credentials, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filters = {"nameContains": "churn-emea", "creationTimeAfter": "2020-01-01T00:00:00+01:00", "sortBy": "CreationTime"}
@@ -108,7 +110,9 @@ def test_the_examples_sign(
     assert json.loads(done.stdout)["modelArn"] == model
 
 
-def test_the_callers_policy_lets_invoke_the_alias_alone(guarded: Deployment, caller: Credentials, model: str) -> None:
+def test_the_callers_policy_allows_invoking_only_the_alias(
+    guarded: Deployment, caller: Credentials, model: str
+) -> None:
     succeeded, result = guarded.invoke({}, caller)
     assert succeeded
     assert [summary["modelArn"] for summary in result["modelSummaries"]] == [model]
@@ -116,22 +120,22 @@ def test_the_callers_policy_lets_invoke_the_alias_alone(guarded: Deployment, cal
         guarded.invoke({}, caller, FunctionName=guarded.function_name)
 
 
-def test_without_a_policy_there_is_nothing(guarded: Deployment, stranger: Credentials) -> None:
+def test_without_a_policy_nothing_is_allowed(guarded: Deployment, stranger: Credentials) -> None:
     assert guarded.get(MODELS, stranger).status == 403
     with pytest.raises(ClientError, match="not authorized to perform: lambda:InvokeFunction"):
         guarded.invoke({}, stranger)
 
 
-def test_a_role_without_the_right_is_told_of(guarded: Deployment, iam: Any, model: str) -> None:
+def test_a_missing_permission_of_the_role_is_reported(guarded: Deployment, iam: Any, model: str) -> None:
     function = guarded.aws.client("lambda").get_function_configuration(FunctionName=guarded.function_name)
     role = function["Role"].rpartition("/")[2]
     (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
-    right = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
     iam.delete_role_policy(RoleName=role, PolicyName=name)
     try:
-        answer, (succeeded, error) = guarded.get(MODELS), guarded.invoke({})
+        response, (succeeded, error) = guarded.get(MODELS), guarded.invoke({})
     finally:
-        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(right))
-    assert (answer.status, answer.kind) == (500, "upstream-denied")
-    assert (succeeded, error["errorMessage"]) == (False, answer.body["detail"])
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
+    assert (response.status, response.kind) == (500, "upstream-denied")
+    assert (succeeded, error["errorMessage"]) == (False, response.body["detail"])
     assert guarded.get(MODELS).arns == [model]

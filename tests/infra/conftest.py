@@ -1,4 +1,3 @@
-"""What the tests of the stack stand on."""
+"""Imports ``infra`` before any test imports ``aws_cdk``, because it selects the Node.js that the CDK runs on."""
 
-# Before aws_cdk, which the tests import first and which would take whatever Node.js the machine has, or has not.
 import infra  # noqa: F401

@@ -1,4 +1,4 @@
-"""The app, run as the CDK's command line runs it."""
+"""The CDK app, run in the same way as the CDK's command line runs it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FULLEST = {
+ALL_SETTINGS = {
     "account": "123456789012",
     "region": "eu-central-1",
     "reservedConcurrency": 5,
@@ -26,27 +26,27 @@ FULLEST = {
 }
 
 NO_BUNDLE: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
-"""What the command line sets where the code does not matter."""
+"""What the command line sets for commands that need no code."""
 
 LINT_EXCEPTIONS = {
-    # The CDK makes a function wait for its role's policies, and so for the role once more.
+    # The CDK adds a dependency on the role's policies, and with it a redundant one on the role.
     ("W3005", "AWS::Lambda::Function"),
 }
 
 
 @dataclass(frozen=True)
 class Run:
-    """How a synth ended."""
+    """The result of a synthesis."""
 
-    code: int
-    said: str
+    exit_code: int
+    output: str
     assembly: Path
 
     @property
     def template(self) -> dict[str, Any]:
-        found = json.loads((self.assembly / "custom-models-dev.template.json").read_text())
-        assert isinstance(found, dict)
-        return found
+        template = json.loads((self.assembly / "custom-models-dev.template.json").read_text())
+        assert isinstance(template, dict)
+        return template
 
 
 def synth(assembly: Path, settings: dict[str, Any], extra: dict[str, Any] | None = None, **environment: str) -> Run:
@@ -65,38 +65,38 @@ def synth(assembly: Path, settings: dict[str, Any], extra: dict[str, Any] | None
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The app with nothing set."""
-    return synth(tmp_path_factory.mktemp("plain"), {})
+def default(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The app with the default settings."""
+    return synth(tmp_path_factory.mktemp("default"), {})
 
 
 @pytest.fixture(scope="module")
-def fullest(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The app with all that adds something set."""
-    return synth(tmp_path_factory.mktemp("fullest"), FULLEST, NO_BUNDLE)
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The app with every setting that adds a resource or a property."""
+    return synth(tmp_path_factory.mktemp("complete"), ALL_SETTINGS, NO_BUNDLE)
 
 
-def test_it_makes_a_template_and_the_bundle_that_it_names(plain: Run) -> None:
-    assert (plain.code, plain.said) == (0, "")
+def test_it_writes_a_template_and_the_bundle(default: Run) -> None:
+    assert (default.exit_code, default.output) == (0, "")
     (code,) = [
         resource["Properties"]["Code"]
-        for resource in plain.template["Resources"].values()
+        for resource in default.template["Resources"].values()
         if resource["Type"] == "AWS::Lambda::Function"
     ]
-    asset = plain.assembly / f"asset.{code['S3Key'].removesuffix('.zip')}"
+    asset = default.assembly / f"asset.{code['S3Key'].removesuffix('.zip')}"
     assert (asset / "handler.py").is_file()
     assert (asset / "boto3").is_dir()
-    manifest = json.loads((plain.assembly / "manifest.json").read_text())
+    manifest = json.loads((default.assembly / "manifest.json").read_text())
     assert manifest["artifacts"]["custom-models-dev"]["environment"] == "aws://unknown-account/unknown-region"
     assert "missing" not in manifest
 
 
-def test_it_says_nothing_with_everything_set(fullest: Run) -> None:
-    assert (fullest.code, fullest.said) == (0, "")
+def test_all_settings_cause_no_warnings(complete: Run) -> None:
+    assert (complete.exit_code, complete.output) == (0, "")
 
 
-def test_cfn_lint_finds_nothing(plain: Run, fullest: Run) -> None:
-    templates = [str(run.assembly / "custom-models-dev.template.json") for run in (plain, fullest)]
+def test_cfn_lint_reports_nothing(default: Run, complete: Run) -> None:
+    templates = [str(run.assembly / "custom-models-dev.template.json") for run in (default, complete)]
     lint = subprocess.run(
         [str(Path(sys.executable).parent / "cfn-lint"), "--format", "json", "--", *templates],
         capture_output=True,
@@ -105,7 +105,7 @@ def test_cfn_lint_finds_nothing(plain: Run, fullest: Run) -> None:
         timeout=100,
     )
     assert lint.stderr == ""
-    resources = {**plain.template["Resources"], **fullest.template["Resources"]}
+    resources = {**default.template["Resources"], **complete.template["Resources"]}
     unexpected = [
         finding
         for finding in json.loads(lint.stdout)
@@ -115,29 +115,29 @@ def test_cfn_lint_finds_nothing(plain: Run, fullest: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "extra", "sentence"),
+    ("settings", "extra", "message"),
     [
         ({"memoryMb": 1}, {}, "custom-models: stages.dev.memoryMb must be a whole number from 128 to 10240, not 1.\n"),
         ({}, {"stage": "x y"}, "custom-models: stage must be 1 to 20 letters and digits, not 'x y'.\n"),
         ({}, {"stage": "prod"}, "custom-models: cdk.json has no stage 'prod'; it has dev.\n"),
     ],
 )
-def test_a_wrong_setting_is_one_sentence(
-    tmp_path: Path, settings: dict[str, Any], extra: dict[str, Any], sentence: str
+def test_a_wrong_setting_is_reported_without_a_traceback(
+    tmp_path: Path, settings: dict[str, Any], extra: dict[str, Any], message: str
 ) -> None:
     run = synth(tmp_path, settings, extra)
-    assert (run.code, run.said) == (1, sentence)
+    assert (run.exit_code, run.output) == (1, message)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bundle_that_cannot_be_made_is_no_traceback(tmp_path: Path) -> None:
-    # As without a network: nothing is there yet, and nothing can be fetched.
+def test_a_failed_bundle_is_reported_without_a_traceback(tmp_path: Path) -> None:
+    # Offline, with an empty cache.
     run = synth(tmp_path / "assembly", {}, UV_CACHE_DIR=str(tmp_path / "cache"), UV_OFFLINE="1")
-    assert run.code == 1
-    assert run.said.startswith("custom-models: The function's packages could not be installed:\n")
-    assert "Traceback" not in run.said
+    assert run.exit_code == 1
+    assert run.output.startswith("custom-models: The function's packages could not be installed:\n")
+    assert "Traceback" not in run.output
 
 
-def test_where_the_code_does_not_matter_there_is_no_bundle(fullest: Run) -> None:
-    assets = list(fullest.assembly.glob("asset.*"))
+def test_no_bundle_is_built_for_commands_that_need_no_code(complete: Run) -> None:
+    assets = list(complete.assembly.glob("asset.*"))
     assert not any((asset / "boto3").exists() for asset in assets)

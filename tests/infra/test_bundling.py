@@ -1,4 +1,4 @@
-"""The bundle: what is in it, what is not, and that the same sources give the same bytes."""
+"""The bundle: its contents, and that the same sources produce the same bytes."""
 
 import json
 import os
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 MAGIC = (3571).to_bytes(2, "little") + b"\r\n"
-"""What the bytecode of every Python 3.13 starts with."""
+"""The first bytes of every bytecode file of Python 3.13."""
 
 needs_interpreter = pytest.mark.skipif(
     find_interpreter() is None, reason=f"there is no Python {bundling.RUNTIME} on this machine"
@@ -38,7 +38,7 @@ needs_interpreter = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle, made where Python is told to write no bytecode, as many containers tell it."""
+    """The bundle, built with PYTHONDONTWRITEBYTECODE set, as it is in many containers."""
     target = tmp_path_factory.mktemp("bundle")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
@@ -48,7 +48,7 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the sources, which bundles are made of."""
+    """A copy of the sources, from which bundles are built."""
     copy = tmp_path / "lambda_src"
     shutil.copytree(bundling.SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(bundling, "SOURCE", copy)
@@ -56,7 +56,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """Return every file by its path inside the folder."""
+    """Return every file in a folder by its relative path."""
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
@@ -65,7 +65,7 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 
 def loader(folder: Path) -> Loader:
-    """Return botocore's loader of a bundle's data."""
+    """Return a botocore loader for the data in a bundle."""
     return Loader([str(folder / "botocore" / "data")], include_default_search_paths=False)
 
 
@@ -78,18 +78,18 @@ def subject(certificate: dict[str, Any]) -> str:
     return str(names["commonName"])
 
 
-def without_prose(model: object) -> Any:
+def without_documentation(model: object) -> Any:
     def keep(name: str, value: object) -> bool:
         return name != "documentation" or not isinstance(value, str)
 
     return json.loads(json.dumps(model), object_hook=lambda it: {k: v for k, v in it.items() if keep(k, v)})
 
 
-def reached(shape: Shape) -> bool:
-    """Tell that a shape and all within it are there, in a model that holds no circle; botocore raises otherwise."""
+def is_complete(shape: Shape) -> bool:
+    """Visit a shape and all shapes in it (the models have no cycles). botocore raises if one is missing."""
     inside = [*shape.members.values()] if isinstance(shape, StructureShape) else []
     inside += [shape.member] if isinstance(shape, ListShape) else []
-    return all(map(reached, inside))
+    return all(map(is_complete, inside))
 
 
 def names(folder: Path) -> set[str]:
@@ -97,7 +97,7 @@ def names(folder: Path) -> set[str]:
 
 
 def pinned() -> set[str]:
-    """Return name and version of every package of requirements.txt, as a wheel spells them."""
+    """Return NAME-VERSION of every package in requirements.txt, as the name of its wheel has it."""
     text = (bundling.SOURCE / "requirements.txt").read_text()
     return {
         f"{name.replace('-', '_')}-{version}"
@@ -105,8 +105,8 @@ def pinned() -> set[str]:
     }
 
 
-def works(folder: Path) -> None:
-    """Import the handler with nothing else than the bundle on the path."""
+def import_handler(folder: Path) -> None:
+    """Import the handler with only the bundle on the path."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     code = (
         f"import sys; sys.path.insert(0, {str(folder)!r}); import gc, handler; handler.handler; "
@@ -118,16 +118,16 @@ def works(folder: Path) -> None:
 
 
 class TestContents:
-    def test_the_functions_code_is_whole(self, bundled: Path) -> None:
+    def test_it_contains_the_functions_code(self, bundled: Path) -> None:
         for name, path in files(bundling.SOURCE).items():
             if path.suffix == ".py":
                 assert (bundled / name).read_bytes() == path.read_bytes()
 
-    def test_the_packages_are_those_that_are_pinned(self, bundled: Path) -> None:
+    def test_it_contains_the_pinned_packages(self, bundled: Path) -> None:
         assert {path.stem for path in bundled.glob("*.dist-info")} == pinned()
         assert {"aws_lambda_powertools", "boto3", "botocore", "itsdangerous", "urllib3", "six.py"} <= names(bundled)
 
-    def test_there_is_nothing_else(self, bundled: Path) -> None:
+    def test_it_contains_nothing_else(self, bundled: Path) -> None:
         assert names(bundled) - {path.name for path in bundled.glob("*.dist-info")} - {"__pycache__"} == {
             *("handler.py", "custom_models"),
             *("aws_lambda_powertools", "boto3", "botocore", "dateutil", "itsdangerous", "jmespath", "s3transfer"),
@@ -135,19 +135,19 @@ class TestContents:
             "amazon-roots.pem",
         }
 
-    def test_each_package_has_its_licence_and_no_record(self, bundled: Path) -> None:
+    def test_each_package_has_its_licence_and_no_installation_records(self, bundled: Path) -> None:
         for folder in bundled.glob("*.dist-info"):
             found = [path.name.lower() for path in folder.rglob("*") if path.is_file()]
             assert any(name.startswith("licen") for name in found), folder.name
             assert not {"record", "installer", "requested", "direct_url.json"} & set(found)
 
-    def test_nothing_is_compiled_or_never_runs(self, bundled: Path) -> None:
+    def test_it_has_no_compiled_or_unused_files(self, bundled: Path) -> None:
         found = files(bundled)
         assert not [name for name in found if Path(name).suffix in (".so", ".pyd", ".dylib", ".dll", ".pyi", ".exe")]
         assert not [name for name in found if {"tests", "bin", "examples"} & set(Path(name).parts[:-1])]
         assert not [name for name in found if name.startswith(".") or name.endswith(("py.typed", "requirements.txt"))]
 
-    def test_botocore_knows_two_services(self, bundled: Path) -> None:
+    def test_botocore_has_the_data_of_two_services(self, bundled: Path) -> None:
         data = bundled / "botocore" / "data"
         assert {path.name for path in data.iterdir() if path.is_dir()} == {"bedrock", "secretsmanager"}
         assert {path.name for path in data.iterdir() if path.is_file()} == {
@@ -158,20 +158,18 @@ class TestContents:
     @pytest.mark.parametrize(
         ("service", "operation"), [("bedrock", "ListCustomModels"), ("secretsmanager", "GetSecretValue")]
     )
-    def test_what_is_called_is_described_as_botocore_describes_it(
-        self, bundled: Path, service: str, operation: str
-    ) -> None:
+    def test_service_models_are_botocores(self, bundled: Path, service: str, operation: str) -> None:
         ours, theirs = loader(bundled), botocore.loaders.create_loader()
-        model, stock = (without_prose(it.load_service_model(service, "service-2")) for it in (ours, theirs))
+        model, stock = (without_documentation(it.load_service_model(service, "service-2")) for it in (ours, theirs))
         assert model["operations"] == {operation: stock["operations"][operation]}
         assert model["shapes"].items() <= stock["shapes"].items()
         assert {**stock, "operations": model["operations"], "shapes": model["shapes"]} == model
         called = ServiceModel(model).operation_model(operation)
-        assert all(map(reached, filter(None, [called.input_shape, called.output_shape, *called.error_shapes])))
+        assert all(map(is_complete, filter(None, [called.input_shape, called.output_shape, *called.error_shapes])))
         rules = "endpoint-rule-set-1"
         assert ours.load_service_model(service, rules) == theirs.load_service_model(service, rules)
 
-    def test_the_paginator_is_botocores(self, bundled: Path) -> None:
+    def test_the_paginator_model_is_botocores(self, bundled: Path) -> None:
         ours, theirs = (
             it.load_service_model("bedrock", "paginators-1")["pagination"]
             for it in (loader(bundled), botocore.loaders.create_loader())
@@ -179,7 +177,7 @@ class TestContents:
         assert ours == {"ListCustomModels": theirs["ListCustomModels"]}
 
     @pytest.mark.parametrize("service", ["bedrock", "secretsmanager"])
-    def test_every_region_has_its_endpoint(self, bundled: Path, service: str) -> None:
+    def test_every_region_has_the_same_endpoint_as_in_botocore(self, bundled: Path, service: str) -> None:
         ours, theirs = (
             EndpointResolver(it.load_data("endpoints")) for it in (loader(bundled), botocore.loaders.create_loader())
         )
@@ -192,7 +190,7 @@ class TestContents:
         for region in regions:
             assert ours.construct_endpoint(service, region) == theirs.construct_endpoint(service, region)
 
-    def test_awss_roots_are_five_of_the_usual_ones(self, bundled: Path) -> None:
+    def test_amazon_roots_are_five_of_botocores_roots(self, bundled: Path) -> None:
         roots, usual = (trusted(bundled / name) for name in ("amazon-roots.pem", "botocore/cacert.pem"))
         assert sorted(subject(root) for root in roots) == [
             *(f"Amazon Root CA {number}" for number in range(1, 5)),
@@ -201,42 +199,42 @@ class TestContents:
         assert all(root in usual for root in roots)
         assert len(usual) > 100
 
-    def test_it_is_small(self, bundled: Path) -> None:
+    def test_its_size(self, bundled: Path) -> None:
         assert sum(path.stat().st_size for path in files(bundled).values()) < 20_000_000
         assert sum(path.stat().st_size for path in files(bundled / "botocore" / "data").values()) < 100_000
 
-    def test_it_works_alone(self, bundled: Path) -> None:
-        works(bundled)
+    def test_the_handler_needs_no_other_packages(self, bundled: Path) -> None:
+        import_handler(bundled)
 
-    def test_nothing_names_this_machine(self, bundled: Path) -> None:
-        machine = [f"{path}{os.sep}".encode() for path in (ROOT, Path.home(), sys.prefix, bundled)]
-        for name, path in files(bundled).items():
-            content = path.read_bytes()
-            assert not [place for place in machine if place in content], name
+    def test_no_file_has_a_path_of_this_machine(self, bundled: Path) -> None:
+        paths = [f"{path}{os.sep}".encode() for path in (ROOT, Path.home(), sys.prefix, bundled)]
+        for name, file in files(bundled).items():
+            content = file.read_bytes()
+            assert not [path for path in paths if path in content], name
 
 
 @needs_interpreter
 class TestBytecode:
-    def test_every_module_has_it(self, bundled: Path) -> None:
+    def test_every_module_has_bytecode(self, bundled: Path) -> None:
         found = files(bundled)
         modules = {name for name in found if name.endswith(".py")}
         compiled = {name for name in found if name.endswith(".pyc")}
         assert "custom_models/core/__pycache__/listing.cpython-313.pyc" in compiled
         assert {cached(name) for name in modules} == compiled
 
-    def test_it_is_never_checked_against_its_source(self, bundled: Path) -> None:
+    def test_python_does_not_check_it_against_the_source(self, bundled: Path) -> None:
         for name, path in files(bundled).items():
             if name.endswith(".pyc"):
                 content = path.read_bytes()
                 assert content[:4] == MAGIC, name
                 assert int.from_bytes(content[4:8], "little") == 0b01, name
 
-    def test_its_modules_are_where_lambda_puts_them(self, bundled: Path) -> None:
+    def test_it_has_the_paths_of_the_modules_on_lambda(self, bundled: Path) -> None:
         for name in files(bundled):
             if name.endswith(".py"):
                 assert f"/var/task/{name}".encode() in (bundled / cached(name)).read_bytes(), name
 
-    def test_another_python_finds_the_runtimes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_another_python_version_finds_the_functions(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bundling, "sys", SimpleNamespace(version_info=(3, 99), executable=sys.executable))
         found = find_interpreter()
         assert found is not None
@@ -250,16 +248,16 @@ def cached(name: str) -> str:
 
 
 class TestReproducibility:
-    def test_the_same_sources_give_the_same_bytes_wherever_they_are(
+    def test_the_same_sources_in_another_folder_produce_the_same_bytes(
         self, bundled: Path, source: Path, tmp_path: Path
     ) -> None:
-        # What running the tests leaves there, and what is none of the function's.
+        # Running the tests leaves bytecode of this Python in the sources.
         (source / "__pycache__").mkdir()
         (source / "__pycache__" / "handler.cpython-311.pyc").write_bytes(b"stale")
         bundle(tmp_path / "again")
         assert contents(tmp_path / "again") == contents(bundled)
 
-    def test_a_change_changes_what_was_changed(self, bundled: Path, source: Path, tmp_path: Path) -> None:
+    def test_a_changed_module_changes_only_its_own_files(self, bundled: Path, source: Path, tmp_path: Path) -> None:
         with (source / "handler.py").open("a") as file:
             file.write("\nadded = True\n")
         bundle(tmp_path / "changed")
@@ -269,32 +267,32 @@ class TestReproducibility:
         assert changed == {"handler.py", *({cached("handler.py")} & before.keys())}
 
 
-class TestWithoutTheRuntimesPython:
+class TestWithoutThePythonVersion:
     @pytest.fixture(autouse=True)
     def _no_interpreter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bundling, "find_interpreter", lambda: None)
 
-    def test_the_stack_says_what_it_costs_and_how_to_mend_it(self, tmp_path: Path) -> None:
+    def test_the_stack_warns_of_slow_starts_and_says_how_to_fix_it(self, tmp_path: Path) -> None:
         stack = CustomModelsStack(cdk.App(outdir=str(tmp_path)), "custom-models-dev", config=Config(stage="dev"))
         (asset,) = tmp_path.glob("asset.*")
         assert not list(asset.rglob("*.pyc"))
-        works(asset)
+        import_handler(asset)
         warning = Match.string_like_regexp(
             r"no Python 3\.13.*no bytecode.*each cold start takes about three times as long.*uv python install 3\.13"
         )
         Annotations.from_stack(stack).has_warning("*", warning)
 
-    def test_bundle_tells(self, tmp_path: Path) -> None:
+    def test_bundle_returns_false(self, tmp_path: Path) -> None:
         assert bundle(tmp_path) is False
 
 
-def test_with_it_the_stack_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_bytecode_the_stack_has_no_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.function.bundle", lambda target: (target / "handler.py").touch() or True)
     stack = CustomModelsStack(cdk.App(outdir=str(tmp_path)), "custom-models-dev", config=Config(stage="dev"))
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
-class TestRefusals:
+class TestErrors:
     def test_a_package_with_another_hash(self, source: Path, tmp_path: Path) -> None:
         requirements = source / "requirements.txt"
         text, six = (
@@ -313,12 +311,12 @@ class TestRefusals:
         with pytest.raises(BundlingError, match="hash"):
             bundle(tmp_path / "bundle")
 
-    def test_certificates_without_one_of_awss(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_missing_amazon_root(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("infra.botocore_data.AMAZON_ROOTS", ("Amazon Root CA 1", "Amazon Root CA 9"))
-        with pytest.raises(BundlingError, match="do not have Amazon Root CA 9"):
+        with pytest.raises(BundlingError, match="do not include Amazon Root CA 9"):
             bundle(tmp_path / "bundle")
 
-    def test_a_package_with_a_compiled_part(
+    def test_a_package_with_a_compiled_module(
         self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         target = tmp_path / "bundle"

@@ -1,4 +1,4 @@
-"""cdk-nag's AwsSolutions rules; here and not in the app, where a setting could block a deployment."""
+"""cdk-nag's AwsSolutions rules. They run here, not in the app, where a finding could block a deployment."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from infra.stack import CustomModelsStack
 
 pytestmark = pytest.mark.slow
 
-FULLEST: dict[str, Any] = {
+ALL_SETTINGS: dict[str, Any] = {
     "account": "123456789012",
     "region": "eu-central-1",
     "reserved_concurrency": 5,
@@ -27,7 +27,7 @@ FULLEST: dict[str, Any] = {
 
 
 class Accepted(NamedTuple):
-    """A finding that is meant to be: of which construct and below, and why."""
+    """A finding that is accepted, in a construct and everything below it."""
 
     construct: str
     finding: str
@@ -37,27 +37,35 @@ class Accepted(NamedTuple):
 def accepted(*, account: str = "<AWS::AccountId>", region: str = "<AWS::Region>", **_: object) -> list[Accepted]:
     api = f"arn:<AWS::Partition>:execute-api:{region}:{account}:<ApiRestApiE35FEAFE>"
     stage = f"{api}/<ApiRestApiDeploymentStagedevE2B308CE>"
-    paths = "Every path is for every caller: the listing, its document, and problem details for what is neither."
+    paths = "Callers may request every path: the listing, its document, and problem details for any other."
     return [
-        Accepted("Function/Role", "IAM5[Resource::*]", "bedrock:ListCustomModels takes no other resource."),
+        Accepted("Function/Role", "IAM5[Resource::*]", "bedrock:ListCustomModels supports no other resource."),
         Accepted("CallersPolicy", f"IAM5[Resource::{stage}/GET/*]", paths),
         Accepted("CallersPolicy", f"IAM5[Resource::{stage}/HEAD/*]", paths),
         Accepted(
             "Api/RestApi/CloudWatchRole",
             "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs]",
-            "What API Gateway needs of the role that all APIs of an account share is AWS's to say.",
+            "AWS defines the permissions of the role that all APIs of an account share.",
         ),
-        Accepted("Function/Function", "L1", "The packages, their bytecode and the tests are for this Python."),
-        Accepted("CursorKey", "SMG4", "The key signs short-lived cursors; who operates it rotates it at will."),
-        Accepted("Api/RestApi", "APIG2", "The function validates: the gateway would not name every bad parameter."),
-        Accepted("Api/RestApi", "APIG3", "Only signed requests of known principals get in; a firewall can be added."),
-        Accepted("Api/RestApi", "COG4", "The callers are services and teams with IAM principals, not users of a pool."),
+        Accepted("Function/Function", "L1", "The packages, their bytecode and the tests are for this Python version."),
+        Accepted("CursorKey", "SMG4", "The key signs short-lived cursors. Operators rotate it when they need to."),
+        Accepted(
+            "Api/RestApi",
+            "APIG2",
+            "The function validates, because the gateway would not name every invalid parameter.",
+        ),
+        Accepted(
+            "Api/RestApi", "APIG3", "Only signed requests of known principals are accepted. A firewall can be added."
+        ),
+        Accepted(
+            "Api/RestApi", "COG4", "The callers are services and teams with IAM principals, not users of a user pool."
+        ),
     ]
 
 
 def report(outdir: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return what cdk-nag reports of the stack, the accepted findings acknowledged."""
-    # No bundling: what the code is does not matter here.
+    """Return cdk-nag's report of the stack, with the accepted findings acknowledged."""
+    # No bundling: cdk-nag does not look at the function's code.
     app = cdk.App(context={"aws:cdk:bundling-stacks": []}, outdir=str(outdir))
     stack = CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev", **settings))
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
@@ -65,9 +73,9 @@ def report(outdir: Path, settings: dict[str, Any]) -> dict[str, Any]:
         acknowledgment = cdk.Acknowledgment(id=f"AwsSolutions::AwsSolutions-{finding}", reason=reason)
         cdk.Validations.of(descendant(stack, construct)).acknowledge(acknowledgment)
     app.synth()
-    (of_nag,) = json.loads((outdir / "validation-report.json").read_text())["pluginReports"]
-    assert isinstance(of_nag, dict)
-    return of_nag
+    (nag_report,) = json.loads((outdir / "validation-report.json").read_text())["pluginReports"]
+    assert isinstance(nag_report, dict)
+    return nag_report
 
 
 def descendant(construct: IConstruct, path: str) -> IConstruct:
@@ -76,10 +84,8 @@ def descendant(construct: IConstruct, path: str) -> IConstruct:
     return construct
 
 
-@pytest.mark.parametrize("settings", [{}, FULLEST], ids=["nothing-set", "fullest"])
-def test_every_finding_is_accepted_for_a_reason_and_every_reason_has_a_finding(
-    tmp_path: Path, settings: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("settings", [{}, ALL_SETTINGS], ids=["default", "all-settings"])
+def test_every_finding_is_accepted_and_every_accepted_finding_exists(tmp_path: Path, settings: dict[str, Any]) -> None:
     found = report(tmp_path, settings)
     assert (found["pluginName"], found["violations"]) == ("AwsSolutions", [])
     acknowledged = {

@@ -1,4 +1,4 @@
-"""The stack, as its template: what is allowed, what is asked of whom, and what each setting does."""
+"""The stack's template: permissions, the effect of each setting, gateway responses, and monitoring."""
 
 import json
 import re
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow  # the CDK takes seconds to start
 
 
 def synthesized(**settings: Any) -> Template:
-    # No bundling: what the code is does not matter here.
+    # No bundling: these tests do not look at the function's code.
     app = cdk.App(context={"aws:cdk:bundling-stacks": []})
     stack = CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev", **settings))
     return Template.from_stack(stack)
@@ -25,7 +25,7 @@ def synthesized(**settings: Any) -> Template:
 
 @pytest.fixture(scope="module")
 def template() -> Template:
-    """The template with nothing set."""
+    """The template with the default settings."""
     return synthesized()
 
 
@@ -38,8 +38,8 @@ def only(template: Template, kind: str) -> dict[str, Any]:
     return properties
 
 
-class TestRights:
-    def test_the_function_may_do_three_things(self, template: Template) -> None:
+class TestPermissions:
+    def test_the_function_has_three_permissions(self, template: Template) -> None:
         assert only(template, "AWS::IAM::Policy")["PolicyDocument"]["Statement"] == [
             {"Effect": "Allow", "Action": "bedrock:ListCustomModels", "Resource": "*"},
             {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": {"Ref": "CursorKey255E8F8A"}},
@@ -50,14 +50,14 @@ class TestRights:
             },
         ]
 
-    def test_only_the_account_wide_log_role_has_a_policy_of_awss(self, template: Template) -> None:
+    def test_only_the_account_wide_log_role_has_an_aws_managed_policy(self, template: Template) -> None:
         managed = [
             role["ManagedPolicyArns"] for role in resources(template, "AWS::IAM::Role") if "ManagedPolicyArns" in role
         ]
         assert "AmazonAPIGatewayPushToCloudWatchLogs" in json.dumps(managed)
         assert len(managed) == 1
 
-    def test_no_other_wildcard(self, template: Template) -> None:
+    def test_there_are_no_other_wildcards(self, template: Template) -> None:
         found = []
         for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
             for policy in resources(template, kind):
@@ -68,7 +68,7 @@ class TestRights:
                         found.append(actions)
         assert found == ["bedrock:ListCustomModels", "execute-api:Invoke"]
 
-    def test_callers_may_get_head_and_invoke(self, template: Template) -> None:
+    def test_callers_have_permission_for_get_head_and_invoke(self, template: Template) -> None:
         reading, invoking = only(template, "AWS::IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
         methods = [resource["Fn::Join"][1][-1] for resource in reading["Resource"]]
         assert (reading["Action"], methods) == ("execute-api:Invoke", ["/GET/*", "/HEAD/*"])
@@ -76,7 +76,7 @@ class TestRights:
         assert invoking["Action"] == "lambda:InvokeFunction"
         assert invoking["Resource"] == {"Ref": "FunctionAliasD140E3BC"}
 
-    def test_the_gateway_alone_may_invoke_the_alias(self, template: Template) -> None:
+    def test_only_the_gateway_has_permission_to_invoke_the_alias(self, template: Template) -> None:
         for permission in resources(template, "AWS::Lambda::Permission"):
             assert permission["Principal"] == "apigateway.amazonaws.com"
             assert permission["FunctionName"] == {"Ref": "FunctionAliasD140E3BC"}
@@ -84,7 +84,7 @@ class TestRights:
 
 
 class TestFunction:
-    def test_it_is_as_the_settings_have_it(self, template: Template) -> None:
+    def test_its_default_properties(self, template: Template) -> None:
         function = only(template, "AWS::Lambda::Function")
         assert function["Runtime"] == "python3.13"
         assert function["Architectures"] == ["arm64"]
@@ -100,32 +100,32 @@ class TestFunction:
             "POWERTOOLS_LOG_LEVEL": "INFO",
         }
 
-    def test_its_environment_is_what_it_reads(self, template: Template) -> None:
+    def test_the_function_can_read_its_environment(self, template: Template) -> None:
         from custom_models.settings import Settings
 
         variables = only(template, "AWS::Lambda::Function")["Environment"]["Variables"]
         settings = Settings.read({name: str(value) for name, value in variables.items()})
         assert (settings.service, settings.cursor_lifetime) == ("custom-models-dev", 86_400)
 
-    def test_old_versions_stay(self, template: Template) -> None:
+    def test_old_versions_are_kept(self, template: Template) -> None:
         (version,) = template.find_resources("AWS::Lambda::Version").values()
         assert version["DeletionPolicy"] == "Retain"
         assert only(template, "AWS::Lambda::Alias")["Name"] == "live"
 
-    def test_its_settings(self) -> None:
+    def test_its_properties_can_be_set(self) -> None:
         settings = {"memory_mb": 1024, "timeout_seconds": 20, "reserved_concurrency": 7}
         function = only(synthesized(**settings, log_level="DEBUG", cursor_lifetime_seconds=60), "AWS::Lambda::Function")
         assert (function["MemorySize"], function["Timeout"], function["ReservedConcurrentExecutions"]) == (1024, 20, 7)
         assert function["Environment"]["Variables"]["POWERTOOLS_LOG_LEVEL"] == "DEBUG"
         assert function["Environment"]["Variables"]["CURSOR_LIFETIME_SECONDS"] == "60"
 
-    def test_it_can_trust_aws_alone(self) -> None:
+    def test_it_can_trust_only_awss_roots(self) -> None:
         function = only(synthesized(trust_roots="amazon"), "AWS::Lambda::Function")
         assert function["Environment"]["Variables"]["AWS_CA_BUNDLE"] == "/var/task/amazon-roots.pem"
 
 
-class TestApi:
-    def test_every_method_is_any_with_iam_to_the_alias(self, template: Template) -> None:
+class TestRestApi:
+    def test_every_request_needs_iam_and_goes_to_the_alias(self, template: Template) -> None:
         methods = resources(template, "AWS::ApiGateway::Method")
         assert len(methods) == 2
         for method in methods:
@@ -134,7 +134,7 @@ class TestApi:
             assert {"Ref": "FunctionAliasD140E3BC"} in method["Integration"]["Uri"]["Fn::Join"][1]
         assert only(template, "AWS::ApiGateway::Resource")["PathPart"] == "{proxy+}"
 
-    def test_the_stage(self, template: Template) -> None:
+    def test_the_stage_throttles_and_logs_without_query_strings_or_headers(self, template: Template) -> None:
         stage = only(template, "AWS::ApiGateway::Stage")
         assert stage["StageName"] == "dev"
         (settings,) = stage["MethodSettings"]
@@ -145,23 +145,23 @@ class TestApi:
         assert {"requestId", "functionRequestId", "caller", "path", "status", "responseLatency"} <= set(fields)
         assert not any("querystring" in value.lower() or "header" in value.lower() for value in fields.values())
 
-    def test_it_is_regional_compresses_and_has_no_policy(self, template: Template) -> None:
+    def test_by_default_it_is_regional_compresses_and_has_no_policy(self, template: Template) -> None:
         rest_api = only(template, "AWS::ApiGateway::RestApi")
         assert rest_api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
         assert rest_api["MinimumCompressionSize"] == 1024
         assert "Policy" not in rest_api
 
-    def test_throttling_is_a_setting(self) -> None:
+    def test_throttling_can_be_set(self) -> None:
         template = synthesized(throttle_rate=5, throttle_burst=9)
         (settings,) = only(template, "AWS::ApiGateway::Stage")["MethodSettings"]
         assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == (5, 9)
 
-    def test_without_the_account_wide_role(self) -> None:
+    def test_the_account_wide_log_role_can_be_left_out(self) -> None:
         template = synthesized(api_gateway_log_role=False)
         template.resource_count_is("AWS::ApiGateway::Account", 0)
         assert "AmazonAPIGatewayPushToCloudWatchLogs" not in json.dumps(template.to_json())
 
-    def test_the_account_wide_role_outlives_the_stack(self, template: Template) -> None:
+    def test_the_account_wide_log_role_is_kept_when_the_stack_is_deleted(self, template: Template) -> None:
         (account,) = template.find_resources("AWS::ApiGateway::Account").values()
         assert account["DeletionPolicy"] == "Retain"
 
@@ -172,19 +172,19 @@ def statements(template: Template) -> list[dict[str, Any]]:
 
 
 class TestResourcePolicy:
-    def test_listed_accounts(self) -> None:
+    def test_it_allows_the_listed_accounts(self) -> None:
         (allowance,) = statements(synthesized(allowed_accounts=("210987654321",)))
         assert allowance["Effect"] == "Allow"
         assert "210987654321" in json.dumps(allowance["Principal"])
         assert {"Ref": "AWS::AccountId"} in allowance["Principal"]["AWS"][0]["Fn::Join"][1]
         assert allowance["Resource"] == ["execute-api:/*/GET/*", "execute-api:/*/HEAD/*"]
 
-    def test_an_organization(self) -> None:
+    def test_it_denies_other_organizations(self) -> None:
         _, denial = statements(synthesized(organization_id="o-a1b2c3d4e5"))
         assert (denial["Effect"], denial["Principal"], denial["Resource"]) == ("Deny", {"AWS": "*"}, "execute-api:/*")
         assert denial["Condition"] == {"StringNotEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}
 
-    def test_vpc_endpoints_make_it_private(self) -> None:
+    def test_vpc_endpoints_make_the_api_private(self) -> None:
         template = synthesized(vpc_endpoints=("vpce-0a1b2c3d",), region="eu-central-1")
         endpoint = only(template, "AWS::ApiGateway::RestApi")["EndpointConfiguration"]
         assert endpoint == {"Types": ["PRIVATE"], "VpcEndpointIds": ["vpce-0a1b2c3d"]}
@@ -193,13 +193,13 @@ class TestResourcePolicy:
 
 
 class TestGatewayResponses:
-    def test_there_is_one_for_each_type(self, template: Template) -> None:
+    def test_every_type_of_gateway_response_is_configured(self, template: Template) -> None:
         names = {name for name in dir(cdk.aws_apigateway.ResponseType) if name.isupper()}
         types = {getattr(cdk.aws_apigateway.ResponseType, name).response_type for name in names}
         found = [response["ResponseType"] for response in resources(template, "AWS::ApiGateway::GatewayResponse")]
         assert sorted(found) == sorted(types)
 
-    def test_each_is_problem_details(self, template: Template) -> None:
+    def test_each_is_a_problem_details_document(self, template: Template) -> None:
         for response in resources(template, "AWS::ApiGateway::GatewayResponse"):
             problem = json.loads(response["ResponseTemplates"]["application/json"])
             assert re.fullmatch(r"urn:problem-type:custom-models:[a-z-]+", problem["type"])
@@ -214,12 +214,12 @@ class TestGatewayResponses:
                 response.get("StatusCode") in ("429", "504")
             ) or (response["ResponseType"] == "INTEGRATION_FAILURE")
 
-    def test_the_types_are_the_functions(self) -> None:
+    def test_problem_types_have_the_same_prefix_as_the_functions(self) -> None:
         from custom_models.adapters.rest_api.problem import TYPE_PREFIX
 
         assert rest_api.PROBLEM_TYPE_PREFIX == TYPE_PREFIX
 
-    def test_they_are_documented(self) -> None:
+    def test_their_kinds_are_documented(self) -> None:
         from custom_models.adapters.rest_api.openapi import document
 
         kinds = {f"`{response.kind}`" for response in rest_api.GATEWAY_RESPONSES} - {"`not-found`"}
@@ -230,22 +230,22 @@ class TestGatewayResponses:
         assert set(re.findall("`[a-z-]+`", " ".join(rows))) == kinds
 
 
-class TestWhatIsKept:
-    """Logical ids of what has a state: a change of one would lose it."""
+class TestStatefulResources:
+    """If a logical id changed, CloudFormation would replace the resource and lose its data."""
 
     @pytest.mark.parametrize(("policy", "kept"), [("destroy", "Delete"), ("retain", "Retain")])
-    def test_the_secret_and_the_logs(self, policy: str, kept: str) -> None:
+    def test_the_secret_and_the_logs_keep_their_logical_ids(self, policy: str, kept: str) -> None:
         found = synthesized(removal_policy=policy).to_json()["Resources"]
         stateful = {name: resource for name, resource in found.items() if resource["Type"] in _STATEFUL}
         assert set(stateful) == {"CursorKey255E8F8A", "FunctionLogsB2C1DB5C", "ApiAccessLog713001CC"}
         assert {resource["DeletionPolicy"] for resource in stateful.values()} == {kept}
 
-    def test_logs_are_kept_as_long_as_set(self) -> None:
+    def test_log_retention_can_be_set(self) -> None:
         assert [
             group["RetentionInDays"] for group in resources(synthesized(log_retention_days=90), "AWS::Logs::LogGroup")
         ] == [90, 90]
 
-    def test_the_key_is_made_at_deployment(self, template: Template) -> None:
+    def test_the_signing_key_is_generated_at_deployment(self, template: Template) -> None:
         secret = only(template, "AWS::SecretsManager::Secret")
         assert secret["GenerateSecretString"] == {"ExcludePunctuation": True, "PasswordLength": 64}
         assert "SecretString" not in secret
@@ -256,7 +256,7 @@ _STATEFUL = ("AWS::SecretsManager::Secret", "AWS::Logs::LogGroup")
 
 
 class TestMonitoring:
-    def test_names_are_the_functions(self) -> None:
+    def test_metrics_and_outcomes_are_the_functions(self) -> None:
         from custom_models.adapters import telemetry
         from custom_models.adapters.rest_api.problem import STATUS
 
@@ -271,10 +271,11 @@ class TestMonitoring:
             "REJECTED_CURSORS",
         ):
             assert getattr(monitoring, name) == getattr(telemetry, name)
-        kinds = {error.kind for error in STATUS}
-        assert {*monitoring.FAULTS, *monitoring.OTHER_OUTCOMES} == kinds | {"ok", "not-modified"}
+        outcomes = {*monitoring.OPERATOR_OUTCOMES, *monitoring.OTHER_OUTCOMES}
+        assert outcomes == {error.kind for error in STATUS} | {"ok", "not-modified"}
+        assert set(monitoring.OPERATOR_OUTCOMES) == {error.kind for error in STATUS if error.for_operators}
 
-    def test_the_alarms(self, template: Template) -> None:
+    def test_alarm_names(self, template: Template) -> None:
         names = {alarm["AlarmName"] for alarm in resources(template, "AWS::CloudWatch::Alarm")}
         assert names == {
             "custom-models-dev-Api-Fault-Count-Faults",
@@ -284,30 +285,30 @@ class TestMonitoring:
             "custom-models-dev-Listings-UpstreamThrottles-Many",
         }
 
-    def test_without_a_topic_they_tell_nobody(self, template: Template) -> None:
+    def test_without_a_topic_alarms_have_no_actions(self, template: Template) -> None:
         assert all("AlarmActions" not in alarm for alarm in resources(template, "AWS::CloudWatch::Alarm"))
 
-    def test_with_a_topic_they_tell_it(self) -> None:
+    def test_alarms_notify_the_topic_in_the_settings(self) -> None:
         arn = "arn:aws:sns:eu-central-1:123456789012:alarms"
         alarms = resources(synthesized(alarm_topic_arn=arn), "AWS::CloudWatch::Alarm")
         assert all(alarm["AlarmActions"] == [arn] for alarm in alarms)
 
-    def test_with_an_address_there_is_a_topic(self) -> None:
+    def test_alarms_notify_a_new_topic_for_an_e_mail_address(self) -> None:
         template = synthesized(alarm_email="ops@example.org")
         subscription = only(template, "AWS::SNS::Subscription")
         assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.org")
         assert all(len(alarm["AlarmActions"]) == 1 for alarm in resources(template, "AWS::CloudWatch::Alarm"))
 
-    def test_the_dashboard_looks_at_this_stage(self, template: Template) -> None:
+    def test_the_dashboard_shows_the_metrics_of_its_stage(self, template: Template) -> None:
         body = json.dumps(only(template, "AWS::CloudWatch::Dashboard")["DashboardBody"])
         assert "custom-models-dev" in body
         assert "by caller" in body
 
 
-def test_outputs(template: Template) -> None:
+def test_output_names(template: Template) -> None:
     assert {"Url", "FunctionAliasArn", "CallersPolicyArn", "CursorKeyArn"} <= set(template.find_outputs("*"))
 
 
-def test_nothing_names_this_machine(template: Template) -> None:
+def test_the_template_has_no_paths_of_this_machine(template: Template) -> None:
     text = json.dumps(template.to_json())
     assert not re.search(r"/(work|root|home|tmp|Users)/", text)

@@ -1,4 +1,4 @@
-"""What is installed, here and into the bundle: by hash alone, from wherever the installer is told to look."""
+"""Everything is installed by hash, on this machine and into the bundle, from whichever index is configured."""
 
 import json
 import re
@@ -29,13 +29,13 @@ def pins(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_requirement_is_one_version_with_its_hashes(path: Path) -> None:
+def test_every_requirement_is_pinned_with_hashes(path: Path) -> None:
     found = pins(path)
     assert found
     assert [line for line in found if not PIN.fullmatch(line)] == []
 
 
-def test_these_are_all_the_requirements_that_are_written_by_make_lock() -> None:
+def test_make_lock_writes_every_requirements_file() -> None:
     recipe = (ROOT / "Makefile").read_text().partition("\nlock:")[2].partition("\n\n")[0]
     (peers,) = re.findall(r"for peer in ([^;]+);", recipe)
     names = re.findall(r"[\w./$-]+\.txt", recipe)
@@ -43,10 +43,10 @@ def test_these_are_all_the_requirements_that_are_written_by_make_lock() -> None:
     assert {path.relative_to(ROOT).as_posix() for path in REQUIREMENTS} == written
 
 
-@pytest.mark.parametrize(("place", "times"), [("Makefile", 2), ("infra", 1), ("tools", 1)])
-def test_every_install_requires_hashes(place: str, times: int) -> None:
-    installs = [line for line in code(ROOT / place) if re.search(r"\bpip\W+install\b", line)]
-    assert len(installs) == times
+@pytest.mark.parametrize(("path", "count"), [("Makefile", 2), ("infra", 1), ("tools", 1)])
+def test_every_install_requires_hashes(path: str, count: int) -> None:
+    installs = [line for line in code(ROOT / path) if re.search(r"\bpip\W+install\b", line)]
+    assert len(installs) == count
     assert [line for line in installs if "--require-hashes" not in line] == []
 
 
@@ -55,12 +55,12 @@ def code(place: Path) -> Iterator[str]:
         yield from path.read_text().splitlines()
 
 
-def test_the_bundle_is_of_wheels_alone_so_that_nothing_is_built() -> None:
+def test_the_bundle_is_installed_from_wheels_only() -> None:
     (install,) = re.findall(r"_uv\(\n(.+?)\n    \)", (ROOT / "infra" / "bundling.py").read_text(), re.DOTALL)
     assert '"--only-binary", ":all:"' in install
 
 
-def test_the_command_line_of_the_cdk_is_installed_as_locked_without_its_scripts() -> None:
+def test_the_cdk_command_line_is_installed_from_its_lock_file_without_scripts() -> None:
     (install,) = [line for line in code(ROOT / "Makefile") if "npm-cli.js" in line]
     assert " ci " in install
     assert " --ignore-scripts " in install
@@ -73,8 +73,8 @@ def test_the_command_line_of_the_cdk_is_installed_as_locked_without_its_scripts(
 
 
 @pytest.mark.slow
-def test_the_licences_are_those_of_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Bytecode changes no licence, and takes seconds.
+def test_the_documented_licences_are_those_of_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Skip bytecode, which takes seconds.
     monkeypatch.setattr(bundling, "find_interpreter", lambda: None)
     bundling.bundle(tmp_path)
     packages = {}
@@ -94,7 +94,7 @@ def test_the_licences_are_those_of_the_bundle(tmp_path: Path, monkeypatch: pytes
 
 
 def listed_licences() -> dict[str, tuple[str, str, str]]:
-    """Return version, SPDX expression and the package's own words, by name, as docs/licences.md has them."""
+    """Return the rows of docs/licences.md by name: version, SPDX expression, and what the package declares."""
     table = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([a-z0-9-]+) \| ([\w.]+) \| `([^`]+)` \| ([^|]+) \|", table, re.MULTILINE)
     return {name: (version, licence, declared) for name, version, licence, declared in rows}
