@@ -3,19 +3,23 @@
     python client.py https://ID.execute-api.us-east-1.amazonaws.com/dev/ nameContains=churn isOwned=true
 
 It needs boto3 (`pip install boto3`). Requests are signed with the credentials that boto3 finds, for the region in the
-URL, or else for boto3's default region. Without credentials they are not signed: `make run` needs no signature, and
-the deployed API rejects unsigned requests.
+URL, or else for AWS_REGION or boto3's default region. Without credentials they are not signed: `make run` needs no
+signature, and the deployed API rejects unsigned requests.
 """
 
 import argparse
 import json
+import math
 import os
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from time import sleep
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import boto3
@@ -24,11 +28,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
 ATTEMPTS = 5
+RETRIED = {429, 503, 504}
+MAX_WAIT = 60  # seconds between two attempts
+PAGE_SIZE = 1000  # the largest page, so that a listing needs the fewest requests
 TIMEOUT = 35  # seconds; the API responds within 29
 
 
 class ApiError(Exception):
-    """An error response: its HTTP ``status``, and the ``kind`` of the problem, such as ``expired-cursor``."""
+    """A response that is not a listing: its HTTP ``status``, and the ``kind`` of a problem (``expired-cursor``)."""
 
     def __init__(self, status: int, content: bytes) -> None:
         """Parse the body of the response."""
@@ -41,13 +48,15 @@ class ApiError(Exception):
 
 
 def custom_models(url: str, /, **filters: str | int | bool) -> Iterator[dict[str, str]]:
-    """Yield each custom model once. The filters are the API's parameters; ``maxItems`` is the page size.
+    """Yield each custom model once. The filters are the API's parameters; ``maxItems`` is the page size (default 1000).
 
     Raises:
         ApiError: the API returned an error, or was busy five times in a row. The listing is incomplete.
+        ValueError: there are credentials, but no region to sign for.
     """
     signer = _signer(url)
-    query = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in filters.items()}
+    query = {"maxItems": str(PAGE_SIZE)}
+    query |= {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in filters.items()}
     while True:
         page = _get(f"{url.rstrip('/')}/v1/custom-models", query, signer)
         yield from page["modelSummaries"]
@@ -58,8 +67,13 @@ def custom_models(url: str, /, **filters: str | int | bool) -> Iterator[dict[str
 
 def _signer(url: str) -> SigV4Auth | None:
     session, in_url = boto3.Session(), re.search(r"\.execute-api\.([a-z0-9-]+)\.", url)
-    credentials, region = session.get_credentials(), in_url[1] if in_url else session.region_name
-    return SigV4Auth(credentials, "execute-api", region) if credentials and region else None
+    credentials = session.get_credentials()
+    region = in_url[1] if in_url else os.environ.get("AWS_REGION") or session.region_name
+    if credentials and region:
+        return SigV4Auth(credentials, "execute-api", region)
+    if credentials and urlsplit(url).hostname not in {"127.0.0.1", "localhost"}:
+        raise ValueError("set AWS_REGION to the API's region: requests are signed for a region")
+    return None
 
 
 def _get(url: str, query: dict[str, str], signer: SigV4Auth | None) -> Any:
@@ -70,20 +84,45 @@ def _get(url: str, query: dict[str, str], signer: SigV4Auth | None) -> Any:
         signed = request.prepare()
         try:
             with urlopen(Request(signed.url, headers=dict(signed.headers)), timeout=TIMEOUT) as response:  # noqa: S310
-                return json.load(response)
+                return _page(response.status, response.read())
         except HTTPError as error:
             with error:
-                if error.code not in {429, 503} or not left:
+                if error.code not in RETRIED or not left:
                     raise ApiError(error.code, error.read()) from None
-                sleep(int(error.headers.get("Retry-After", 1)))
+                sleep(_seconds(error.headers.get("Retry-After", "")))
     raise AssertionError("the last attempt returns or raises")
+
+
+def _page(status: int, content: bytes) -> Any:
+    """Return a listing; anything else, such as the login page of a proxy, must not look like an empty one."""
+    try:
+        page = json.loads(content)
+    except ValueError:
+        page = None
+    if not isinstance(page, dict) or not isinstance(page.get("modelSummaries"), list):
+        raise ApiError(status, content)
+    return page
+
+
+def _seconds(retry_after: str) -> float:
+    """Return how long to wait: Retry-After has seconds or an HTTP date (RFC 9110, section 10.2.3)."""
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError):  # missing, or neither of the two
+            seconds = 1
+    return min(max(seconds, 0), MAX_WAIT) if math.isfinite(seconds) else 1
 
 
 def main() -> None:
     """Print each model as one line of JSON."""
     parser = argparse.ArgumentParser(description="List custom models. Signs requests if there are AWS credentials.")
     parser.add_argument("url", metavar="URL", help="the API's URL, such as http://127.0.0.1:8000")
-    parser.add_argument("filters", metavar="NAME=VALUE", nargs="*", help="a parameter, such as nameContains=churn")
+    parser.add_argument(
+        "filters", metavar="NAME=VALUE", nargs="*", default=[], help="a parameter, such as nameContains=churn"
+    )
     options = parser.parse_args()
     filters = [text.partition("=")[::2] for text in options.filters]
     if len(dict(filters)) < len(filters):
@@ -92,7 +131,7 @@ def main() -> None:
         sys.stdout.writelines(f"{json.dumps(model)}\n" for model in custom_models(options.url, **dict(filters)))
     except BrokenPipeError:  # the reader, such as `head`, closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ApiError, BotoCoreError, OSError) as error:
+    except (ApiError, BotoCoreError, OSError, ValueError) as error:
         sys.exit(f"client: {error}")
 
 

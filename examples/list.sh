@@ -3,7 +3,8 @@
 #
 #   list.sh https://ID.execute-api.us-east-1.amazonaws.com/dev/ nameContains=churn isOwned=true
 #
-# Signs requests for AWS_REGION if AWS_ACCESS_KEY_ID is set. `make run` needs no signature.
+# Signs requests if AWS_ACCESS_KEY_ID is set: for the region in the URL, or else for AWS_REGION or AWS_DEFAULT_REGION.
+# `make run` needs no signature.
 set -euo pipefail
 
 if (($# == 0)); then
@@ -12,6 +13,8 @@ if (($# == 0)); then
 fi
 url=$1
 shift
+# The largest page, so that a listing needs the fewest requests.
+[[ " $*" == *" maxItems"* ]] || set -- maxItems=1000 "$@"
 cursor=
 
 page=$(mktemp)
@@ -20,7 +23,10 @@ trap 'rm -f "$page"' EXIT
 # Write to a file: each attempt of --retry overwrites it. Between attempts, curl waits as Retry-After says.
 options=(--silent --show-error --fail-with-body --max-time 35 --retry 4 --output "$page")
 if [[ -n ${AWS_ACCESS_KEY_ID-} ]]; then
-  options+=(--aws-sigv4 "aws:amz:${AWS_REGION:?must be set to sign}:execute-api"
+  region=${AWS_REGION:-${AWS_DEFAULT_REGION-}}
+  [[ ! $url =~ \.execute-api\.([a-z0-9-]+)\. ]] || region=${BASH_REMATCH[1]}
+  [[ -n $region ]] || { echo "list.sh: AWS_REGION: must be set to sign requests" >&2; exit 2; }
+  options+=(--aws-sigv4 "aws:amz:$region:execute-api"
     --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY")
   [[ -z ${AWS_SESSION_TOKEN-} ]] || options+=(--header "x-amz-security-token: $AWS_SESSION_TOKEN")
 fi
@@ -31,6 +37,11 @@ while true; do
     --args "$@" ${cursor:+"cursor=$cursor"})
   if ! curl "${options[@]}" "${url%/}/v1/custom-models?$query"; then
     jq -r '"list.sh: \(.detail)"' "$page" >&2 || true
+    exit 1
+  fi
+  # Anything else, such as the login page of a proxy, must not look like an empty listing.
+  if ! jq -es 'length == 1 and (.[0].modelSummaries | type == "array")' "$page" >/dev/null 2>&1; then
+    echo "list.sh: the response is not a listing: $(head -c 200 "$page" | tr -d '\0')" >&2
     exit 1
   fi
   jq -c '.modelSummaries[]' "$page"

@@ -32,6 +32,12 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seconds
 
 
+class Listing(io.BytesIO):
+    """A response to ``urlopen``."""
+
+    status = 200
+
+
 def arns(models: Any) -> list[str]:
     return [model["modelArn"] for model in models]
 
@@ -72,6 +78,48 @@ class TestBusy:
         assert list(custom_models(url)) == []
         assert slept == [1]
 
+    @pytest.mark.parametrize("status", [429, 503, 504])
+    def test_it_retries_what_may_succeed_later(self, serve: Serve, slept: list[float], status: int) -> None:
+        url = serve(responding([(status, {}), (200, {"modelSummaries": []})]))
+        assert list(custom_models(url)) == []
+        assert slept == [1]
+
+    @pytest.mark.parametrize("status", [400, 403, 413, 500, 502])
+    def test_it_does_not_retry_what_would_fail_again(self, serve: Serve, slept: list[float], status: int) -> None:
+        with pytest.raises(ApiError):
+            list(custom_models(serve(responding([(status, {})]))))
+        assert slept == []
+
+    @pytest.mark.parametrize(
+        ("retry_after", "seconds"),
+        [
+            ("3", 3),
+            ("1.5", 1.5),
+            ("0", 0),
+            ("-5", 0),
+            ("86400", 60),
+            ("nan", 1),
+            ("inf", 1),
+            ("soon", 1),
+            ("", 1),
+            ("Wed, 25 Nov 2020 20:00:00 GMT", 0),
+            ("Wed, 25 Nov 2020 20:00:00", 1),  # without a zone it is not an HTTP date
+            ("Wed, 25 Nov 2099 20:00:00 GMT", 60),
+            ("Wednesday, 25-Nov-20 20:00:00 GMT", 0),
+        ],
+    )
+    def test_retry_after_is_seconds_or_a_date(
+        self, serve: Serve, slept: list[float], retry_after: str, seconds: float
+    ) -> None:
+        responses = iter([(503, {"Retry-After": retry_after}), (200, {})])
+
+        def handler(*_: object) -> dict[str, Any]:
+            status, headers = next(responses)
+            return {"statusCode": status, "headers": headers, "body": '{"modelSummaries": []}'}
+
+        assert list(custom_models(serve(handler))) == []
+        assert slept == [seconds]
+
     def test_it_raises_after_five_attempts(self, url: str, emulator: Emulator, slept: list[float]) -> None:
         emulator.misbehave(None, always=throttle)
         models = custom_models(url, maxItems=100)
@@ -93,7 +141,7 @@ class TestErrors:
     def test_an_expired_cursor_raises(self, url: str, emulator: Emulator, slept: list[float]) -> None:
         emulator.misbehave(None, unknown_operation)
         with pytest.raises(ApiError, match="Omit the cursor to start the listing again") as raised:
-            list(custom_models(url))
+            list(custom_models(url, maxItems=100))
         assert raised.value.kind == "expired-cursor"
         assert slept == []
 
@@ -102,19 +150,49 @@ class TestErrors:
         with pytest.raises(ApiError, match="502 : <html>Bad gateway</html>"):
             list(custom_models(url))
 
+    @pytest.mark.parametrize("body", ["<html>Please log in</html>", "", "[]", "{}", '{"modelSummaries": null}', "null"])
+    def test_a_response_that_is_not_a_listing_is_an_error(self, serve: Serve, body: str) -> None:
+        with pytest.raises(ApiError, match=r"^200 "):
+            list(custom_models(serve(lambda *_: {"statusCode": 200, "body": body})))
+
 
 class TestSignature:
+    @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+    def test_behind_a_custom_domain_the_region_comes_from_the_environment(
+        self, monkeypatch: pytest.MonkeyPatch, variable: str
+    ) -> None:
+        sent: list[Any] = []
+
+        def urlopen(request: Any, timeout: float) -> io.BytesIO:
+            sent.append(request)
+            return Listing(b'{"modelSummaries": []}')
+
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+        monkeypatch.setenv(variable, "eu-north-1")
+        monkeypatch.setattr("examples.client.urlopen", urlopen)
+        list(custom_models("https://models.example.com/"))
+        assert "/eu-north-1/execute-api/aws4_request" in sent[0].headers["Authorization"]
+
+    def test_it_is_an_error_if_no_region_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+        with pytest.raises(ValueError, match="set AWS_REGION"):
+            list(custom_models("https://models.example.com/"))
+
+    def test_the_local_server_needs_no_region(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+        assert arns(custom_models(url)) == ARNS
+
     def test_the_region_comes_from_the_url(self, monkeypatch: pytest.MonkeyPatch) -> None:
         sent: list[Any] = []
 
         def urlopen(request: Any, timeout: float) -> io.BytesIO:
             sent.append(request)
-            return io.BytesIO(b'{"modelSummaries": []}')
+            return Listing(b'{"modelSummaries": []}')
 
         monkeypatch.setattr("examples.client.urlopen", urlopen)
         list(custom_models("https://a1b2c3.execute-api.eu-west-3.amazonaws.com/dev/", nameContains="churn"))
         (request,) = sent
-        assert request.full_url.endswith(".com/dev/v1/custom-models?nameContains=churn")
+        assert request.full_url.endswith(".com/dev/v1/custom-models?maxItems=1000&nameContains=churn")
         assert "/eu-west-3/execute-api/aws4_request" in request.headers["Authorization"]
 
     def test_each_attempt_and_page_is_signed(self, serve: Serve, slept: list[float]) -> None:
@@ -126,7 +204,7 @@ class TestSignature:
         assert len(signatures) == 3
         assert all(text.startswith("AWS4-HMAC-SHA256 Credential=test/") for text in signatures)
         assert signatures[1] != signatures[2]
-        assert events[2]["queryStringParameters"] == {"cursor": "a+b"}
+        assert events[2]["queryStringParameters"] == {"cursor": "a+b", "maxItems": "1000"}
 
     def test_requests_are_not_signed_without_credentials(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -182,6 +260,11 @@ class TestCommandLine:
         done = run("URL", "maxItems")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("client: 400 invalid-query: maxItems ")
+
+    def test_only_the_url_is_required(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+        done = run()
+        assert done.returncode == 2
+        assert done.stderr.endswith("the following arguments are required: URL\n")
 
     @pytest.mark.slow
     def test_usage_errors(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:

@@ -84,7 +84,7 @@ def test_an_unknown_filter_is_reported(url: str, run: Run) -> None:
 
 def test_an_expired_cursor_is_an_error(url: str, run: Run, emulator: Emulator) -> None:
     emulator.misbehave(None, unknown_operation)
-    done = run(url)
+    done = run(url, "maxItems=100")
     assert (done.returncode, arns(done)) == (1, ARNS[:100])
     assert "list.sh: Omit the cursor to start the listing again." in done.stderr
 
@@ -93,6 +93,27 @@ def test_a_failed_connection_is_an_error(run: Run) -> None:
     done = run("http://127.0.0.1:9")
     assert (done.returncode, done.stdout) == (1, "")
     assert "Failed to connect" in done.stderr or "Could not connect" in done.stderr
+
+
+def test_the_largest_page_is_the_default(url: str, run: Run, emulator: Emulator) -> None:
+    assert arns(run(url)) == ARNS
+    assert [call["maxResults"] for call in emulator.calls] == ["1000"]
+
+
+@pytest.mark.parametrize("body", ["<html>Please log in</html>", "", "[]", "{}", '{"modelSummaries": null}', "null"])
+def test_a_response_that_is_not_a_listing_is_an_error(serve: Serve, run: Run, body: str) -> None:
+    done = run(serve(lambda *_: {"statusCode": 200, "body": body}))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"list.sh: the response is not a listing: {body}")
+
+
+def test_the_region_for_the_signature_may_be_boto3s_own(serve: Serve, run: Run) -> None:
+    events: list[Any] = []
+    url = serve(recording(events, lambda *_: {"statusCode": 200, "body": '{"modelSummaries": []}'}))
+    keys = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret"}
+    assert run(url, **keys, AWS_DEFAULT_REGION="eu-west-1").returncode == 0
+    headers = {name.lower(): value for name, value in events[0][1]["headers"].items()}
+    assert "/eu-west-1/execute-api/aws4_request" in headers["authorization"]
 
 
 def test_usage_errors(run: Run) -> None:
