@@ -86,11 +86,9 @@ def _emulator(file: Path | None, count: int, account: str | None) -> Iterator[st
 
 def _use_endpoint(endpoint: str) -> None:
     # A proxy cannot connect back to this machine. A star means no proxy at all, but only if it stands alone.
-    no_proxy = [
-        name for variable in ("no_proxy", "NO_PROXY") for name in os.environ.get(variable, "").split(",") if name
-    ]
-    value = "*" if "*" in no_proxy else ",".join(dict.fromkeys(["127.0.0.1", "localhost", *no_proxy]))
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = value
+    given = [name.strip() for variable in ("no_proxy", "NO_PROXY") for name in os.environ.get(variable, "").split(",")]
+    names = "*" if "*" in given else ",".join(["127.0.0.1", "localhost", *filter(None, given)])
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = names
     _require_listener(endpoint)
     os.environ[ENDPOINT] = endpoint
     os.environ.setdefault("AWS_REGION", os.environ.get("AWS_DEFAULT_REGION", REGION))
@@ -115,39 +113,28 @@ def _require_listener(endpoint: str) -> None:
 
 
 def _use_aws() -> str:
-    import boto3  # here for the same reason as above
-    from botocore.exceptions import BotoCoreError
-
     # These two may be set for something else in this shell.
     os.environ.pop(ENDPOINT, None)
     os.environ.pop("OWN_ACCOUNT_ID", None)
     # boto3 reads only AWS_DEFAULT_REGION; the AWS CLI and the other SDKs prefer AWS_REGION.
     if region := os.environ.get("AWS_REGION"):
         os.environ["AWS_DEFAULT_REGION"] = region
-    try:
-        session = boto3.Session()
-        region = session.region_name
-    except BotoCoreError as error:
-        raise SetupError(f"Your AWS settings cannot be used: {error}") from None
-    try:
-        if credentials := session.get_credentials():
-            credentials.get_frozen_credentials()
-    except Exception as error:  # a credential provider may raise anything, for example for an expired SSO session
-        raise SetupError(f"Your AWS credentials cannot be used: {error} To continue, {_SIGN_IN}") from None
-    if credentials is None:
-        raise SetupError(f"There are no AWS credentials; {_SIGN_IN}")
-    if region is None:
-        raise SetupError("No AWS region is set; set AWS_REGION.")
-    os.environ["AWS_DEFAULT_REGION"] = region
     return f"Bedrock at {_called_endpoint()}, with your credentials"
 
 
 def _called_endpoint() -> str:
     """Return the endpoint that boto3's client calls: variables and the profile may replace or ignore it."""
-    import boto3
-    from botocore.exceptions import BotoCoreError
+    import boto3  # here for the same reason as above
 
     try:
-        return boto3.Session().client("bedrock").meta.endpoint_url
-    except (BotoCoreError, ValueError) as error:
-        raise SetupError(f"Your AWS settings cannot be used: {error}") from None
+        session = boto3.Session()
+        if credentials := session.get_credentials():
+            credentials.get_frozen_credentials()
+        endpoint = session.client("bedrock").meta.endpoint_url if session.region_name else None
+    except Exception as error:  # a credential provider may raise anything, for example for an expired SSO session
+        raise SetupError(f"Your AWS settings cannot be used: {error} Correct them, {_SIGN_IN}") from None
+    if credentials is None:
+        raise SetupError(f"There are no AWS credentials; {_SIGN_IN}")
+    if endpoint is None:
+        raise SetupError("No AWS region is set; set AWS_REGION.")
+    return endpoint

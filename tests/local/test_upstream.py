@@ -175,7 +175,7 @@ class TestCredentials:
             "sso_region = us-east-1\nsso_registration_scopes = sso:account:access\n"
         )
         line = local.refusal("--bedrock", "aws")
-        assert line.startswith("Your AWS credentials cannot be used: ")
+        assert line.startswith("Your AWS settings cannot be used: ")
         assert "aws sso login" in line
 
     def test_a_credential_process_that_fails_stops_the_start(self, local: Local) -> None:
