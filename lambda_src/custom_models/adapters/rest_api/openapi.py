@@ -61,25 +61,27 @@ def _document() -> dict[str, object]:
             "/openapi.json": {"get": _document_operation()},
         },
         "components": {
-            "securitySchemes": {
-                "sigv4": {
-                    "type": "apiKey",
-                    "in": "header",
-                    "name": "Authorization",
-                    "description": "AWS Signature Version 4 for the service execute-api.",
-                    "x-amazon-apigateway-authtype": "awsSigv4",
-                }
-            },
-            "headers": {
-                "X-Request-Id": {"description": "Identifies this request in the logs.", "schema": {"type": "string"}},
-                "Retry-After": {
-                    "description": "Seconds to wait before the request is sent again.",
-                    "schema": {"type": "integer"},
-                },
-            },
+            "securitySchemes": {"sigv4": _SIGNATURE},
+            "headers": _HEADERS,
             "schemas": {"ModelSummary": _model_schema(), "Listing": _listing_schema(), "Problem": _problem_schema()},
         },
     }
+
+
+_SIGNATURE = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "Authorization",
+    "description": "AWS Signature Version 4 for the service execute-api.",
+    "x-amazon-apigateway-authtype": "awsSigv4",
+}
+_HEADERS = {
+    "X-Request-Id": {"description": "Identifies this request in the logs.", "schema": {"type": "string"}},
+    "Retry-After": {
+        "description": "Seconds to wait before the request is sent again.",
+        "schema": {"type": "integer"},
+    },
+}
 
 
 def _list_operation() -> dict[str, object]:
