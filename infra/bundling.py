@@ -7,6 +7,8 @@ The bundle contains bytecode, because Lambda mounts it read-only: Python could n
 so each cold start would compile every module again, with about three times the instructions.
 """
 
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,7 +31,7 @@ class BundlingError(RuntimeError):
     """The bundle could not be built. The message says why."""
 
 
-def bundle(target: Path) -> bool:
+def bundle(target: Path, *, require_bytecode: bool = False) -> bool:
     """Build the bundle in ``target``, an empty directory.
 
     Returns:
@@ -37,17 +39,25 @@ def bundle(target: Path) -> bool:
         Without bytecode it works too, but starts more slowly.
 
     Raises:
-        BundlingError: the packages could not be installed or compiled, or are not what the bundle needs.
+        BundlingError: the packages could not be installed or compiled, or are not what the bundle needs; or
+            bytecode is required, and this machine does not have the function's Python version.
     """
+    interpreter = find_interpreter()
+    if interpreter is None and require_bytecode:
+        raise BundlingError(
+            f"There is no Python {RUNTIME} on this machine, so the bundle would have no bytecode, and each cold start "
+            f"would take about three times as long; install Python {RUNTIME} (`uv python install {RUNTIME}`), or "
+            "deploy with -c bytecode=optional."
+        )
     _install(target)
     _prune(target)
     _add_roots(target)
     shutil.copytree(
         SOURCE, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "requirements.txt")
     )
-    interpreter = find_interpreter()
     if interpreter is not None:
         _compile(target, interpreter)
+    _normalize_modes(target)
     return interpreter is not None
 
 
@@ -118,6 +128,7 @@ def _compile(target: Path, interpreter: str) -> None:
         check=False,
         capture_output=True,
         text=True,
+        env=_environment(),
     )
     if done.returncode != 0:
         raise BundlingError(
@@ -125,5 +136,33 @@ def _compile(target: Path, interpreter: str) -> None:
         )
 
 
+def _normalize_modes(target: Path) -> None:
+    """Make everything readable for all users, whatever the umask was: Lambda does not run as the owner.
+
+    The zip file keeps the modes, but the CDK's asset hash ignores them. So a bundle with wrong modes would not be
+    deployed again.
+    """
+    for path in (target, *target.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+_KEPT_UV_VARIABLES = re.compile(
+    "UV_(CACHE_DIR|CONCURRENT_.*|CONFIG_FILE|DEFAULT_INDEX|EXTRA_INDEX_URL|FIND_LINKS|HTTP_.*|INDEX|INDEX_.*"
+    "|INSECURE_HOST|KEYRING_PROVIDER|NATIVE_TLS|NO_CACHE|NO_INDEX|OFFLINE|PYTHON_INSTALL_DIR|SYSTEM_CERTS)"
+)
+"""Where packages and interpreters come from. The other variables change what is installed, where and how."""
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without the variables that would change the bundle."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "PIP_", "VIRTUAL_ENV", "CONDA_"))
+        and (not name.startswith("UV_") or _KEPT_UV_VARIABLES.fullmatch(name))
+    }
+
+
 def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "uv", *arguments], check=False, capture_output=True, text=True)
+    command = [sys.executable, "-I", "-m", "uv", *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=_environment())

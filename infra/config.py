@@ -64,7 +64,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True)
 
     account: Annotated[_AccountId | None, Field(description="an account id, 12 digits")] = None
-    region: Annotated[str | None, _string("[a-z]{2}(-[a-z]+)+-[0-9]", "a region, such as us-east-1")] = None
+    region: Annotated[str | None, _string("[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}", "a region, such as us-east-1")] = None
     memory_mb: Annotated[int, _integer(128, 10_240)] = 512
     # Less leaves no time for one call of Bedrock and the reserve; more exceeds API Gateway's 29 s with a cold start.
     timeout_seconds: Annotated[int, _integer(14, 27)] = 27
@@ -126,8 +126,9 @@ class Config(Settings):
         stage, stages = context("stage"), context("stages")
         if not isinstance(stages, dict):
             raise ConfigError("The context has no stages; run cdk in the directory of cdk.json.")
-        if not isinstance(stage, str) or not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9]{0,19}", stage):
-            raise ConfigError(f"stage must be 1 to 20 letters and digits, not {stage!r}.")
+        # The names of the stack, the API's stage, the alarms and the dashboard contain it.
+        if not isinstance(stage, str) or not re.fullmatch(r"[a-zA-Z](-?[a-zA-Z0-9]){0,19}", stage) or len(stage) > 20:
+            raise ConfigError(f"stage must be 1 to 20 letters, digits and hyphens, such as dev-eu, not {stage!r}.")
         if stage not in stages:
             raise ConfigError(f"cdk.json has no stage {stage!r}; it has {', '.join(sorted(stages))}.")
         if not isinstance(stages[stage], dict):
@@ -136,10 +137,6 @@ class Config(Settings):
             settings = Settings.model_validate(stages[stage], by_alias=True, by_name=False)
         except ValidationError as error:
             raise ConfigError("\n".join(_sentence(f"stages.{stage}", it) for it in error.errors())) from None
-        if settings.throttle_burst < settings.throttle_rate:
-            raise ConfigError(f"stages.{stage}.throttleBurst must not be less than throttleRate.")
-        if settings.vpc_endpoints and settings.region is None:
-            raise ConfigError(f"stages.{stage}.region must be set along with vpcEndpoints.")
         return cls(stage=stage, **settings.model_dump(exclude_unset=True))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from aws_cdk import (
     Annotations,
+    Aws,
     Duration,
     RemovalPolicy,
     Stack,
@@ -16,7 +17,7 @@ from aws_cdk import (
 from constructs import Construct
 
 from infra.bundling import AMAZON_ROOTS, MOUNTED_AT, RUNTIME, SOURCE, bundle
-from infra.config import Config
+from infra.config import Config, ConfigError
 from infra.logs import log_group
 
 
@@ -44,13 +45,17 @@ class Function(Construct):
                 log_group=logs,
                 environment={
                     **_trust(config),
+                    "OWN_ACCOUNT_ID": Aws.ACCOUNT_ID,
                     "CURSOR_SECRET_ID": key.secret_arn,
                     "CURSOR_LIFETIME_SECONDS": str(config.cursor_lifetime_seconds),
                     "POWERTOOLS_SERVICE_NAME": f"custom-models-{config.stage}",
                     "POWERTOOLS_LOG_LEVEL": config.log_level,
                 },
-                # Keep old versions for rollbacks.
-                current_version_options=aws_lambda.VersionOptions(removal_policy=RemovalPolicy.RETAIN),
+                current_version_options=aws_lambda.VersionOptions(
+                    # Keep old versions for rollbacks. But a version of a deployment that was rolled back must go, or
+                    # the next attempt fails with "A version for this Lambda function exists".
+                    removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+                ),
             )
         self.alias = aws_lambda.Alias(self, "Alias", alias_name="live", version=self.function.current_version)
 
@@ -75,7 +80,10 @@ def _code(scope: Construct, target: Path) -> aws_lambda.Code:
     if not Stack.of(scope).bundling_required:
         # The CDK needs no code for this command, for example `cdk ls`. The sources are a placeholder.
         return aws_lambda.Code.from_asset(str(SOURCE))
-    if not bundle(target):
+    bytecode = scope.node.try_get_context("bytecode") or "required"
+    if bytecode not in ("required", "optional"):
+        raise ConfigError(f"bytecode must be required or optional, not {bytecode!r}.")
+    if not bundle(target, require_bytecode=bytecode == "required"):
         Annotations.of(scope).add_warning_v2(
             "custom-models:no-bytecode",
             f"There is no Python {RUNTIME} on this machine, so the bundle has no bytecode. It works, but each cold "

@@ -1,6 +1,6 @@
 """Alarms and a dashboard: errors, latency, throttling by Bedrock, and who calls the API."""
 
-from aws_cdk import Duration, aws_cloudwatch, aws_iam, aws_sns, aws_sns_subscriptions
+from aws_cdk import Aws, Duration, Stack, aws_cloudwatch, aws_iam, aws_sns, aws_sns_subscriptions
 from cdk_monitoring_constructs import (
     AlarmFactoryDefaults,
     CustomMetricGroup,
@@ -26,17 +26,17 @@ UPSTREAM_PAGES = "UpstreamPages"
 UPSTREAM_THROTTLES = "UpstreamThrottles"
 UPSTREAM_LATENCY = "UpstreamLatency"
 REJECTED_CURSORS = "RejectedCursors"
+OPERATOR_ERRORS = "OperatorErrors"
 OUTCOME = "outcome"
-OPERATOR_OUTCOMES = ("internal", "upstream-denied", "upstream-invalid")
-"""The errors that only the operators of this API can fix."""
-
-OTHER_OUTCOMES = (
+OUTCOMES = (
     *("ok", "not-modified", "invalid-query", "invalid-cursor", "expired-cursor", "cursor-mismatch"),
     *("upstream-throttled", "upstream-unavailable", "upstream-rejected", "not-found", "method-not-allowed"),
+    *("internal", "upstream-denied", "upstream-invalid"),
 )
 
-_ABOVE = aws_cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
 _SUM = aws_cloudwatch.Stats.SUM
+_IDLE_IS_OK = aws_cloudwatch.TreatMissingData.NOT_BREACHING
+"""An API without requests has no data, and nothing is wrong with it."""
 
 
 class Monitoring(Construct):
@@ -54,15 +54,19 @@ class Monitoring(Construct):
             api_stage=config.stage,
             human_readable_name="API",
             alarm_friendly_name="Api",
-            add5_xx_fault_count_alarm={"Faults": ErrorCountThreshold(max_error_count=5, datapoints_to_alarm=1)},
-            add_latency_p99_alarm={"Slow": LatencyThreshold(max_latency=Duration.seconds(10), datapoints_to_alarm=3)},
+            add5_xx_fault_count_alarm={"Faults": _errors(5)},
+            add_latency_p99_alarm={
+                "Slow": LatencyThreshold(
+                    max_latency=Duration.seconds(10), datapoints_to_alarm=3, treat_missing_data_override=_IDLE_IS_OK
+                )
+            },
         )
         facade.monitor_lambda_function(
             lambda_function=function.function,
             human_readable_name="Function",
             alarm_friendly_name="Function",
             # Every error response to a direct invocation is an exception, which this counts too. So a few are normal.
-            add_fault_count_alarm={"Errors": ErrorCountThreshold(max_error_count=20, datapoints_to_alarm=1)},
+            add_fault_count_alarm={"Errors": _errors(20)},
         )
         facade.monitor_custom(
             human_readable_name="Listings",
@@ -82,7 +86,10 @@ def _facade(scope: Construct, config: Config, name: str) -> MonitoringFacade:
             alarm_name_prefix=name,
             action=SnsAlarmActionStrategy(on_alarm_topic=topic) if topic is not None else None,
         ),
-        dashboard_factory=DefaultDashboardFactory(scope, "Dashboards", dashboard_name_prefix=name),
+        # Dashboards are global to an account, so that the name must differ between regions.
+        dashboard_factory=DefaultDashboardFactory(
+            scope, "Dashboards", dashboard_name_prefix=f"{name}-{Stack.of(scope).region}"
+        ),
     )
 
 
@@ -98,46 +105,44 @@ def _topic(scope: Construct, config: Config) -> aws_sns.ITopic | None:
             actions=["sns:Publish"],
             principals=[aws_iam.ServicePrincipal("cloudwatch.amazonaws.com")],
             resources=[topic.topic_arn],
+            # Not the alarms of other accounts.
+            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
         )
     )
     topic.add_subscription(aws_sns_subscriptions.EmailSubscription(config.alarm_email))
     return topic
 
 
+def _errors(maximum: int) -> ErrorCountThreshold:
+    return ErrorCountThreshold(max_error_count=maximum, datapoints_to_alarm=1, treat_missing_data_override=_IDLE_IS_OK)
+
+
 def _outcomes(service: str) -> CustomMetricGroup:
-    """Return the requests by outcome, with an alarm on the outcomes that operators must act on."""
-
-    def requests(outcome: str) -> aws_cloudwatch.Metric:
-        return _metric(service, REQUESTS, label=outcome, **{OUTCOME: outcome})
-
-    faults = aws_cloudwatch.MathExpression(
-        expression=" + ".join(f"FILL(m{index}, 0)" for index in range(len(OPERATOR_OUTCOMES))),
-        using_metrics={f"m{index}": requests(outcome) for index, outcome in enumerate(OPERATOR_OUTCOMES)},
-        label="faults",
-        period=Duration.minutes(5),
-    )
-    alarm = CustomThreshold(threshold=0, comparison_operator=_ABOVE, datapoints_to_alarm=1)
+    """Return the requests by outcome, and the errors that only operators can fix, with an alarm."""
     return CustomMetricGroup(
         title="Requests by outcome",
         metrics=[
-            *map(requests, OTHER_OUTCOMES),
-            CustomMetricWithAlarm(metric=faults, alarm_friendly_name="Faults", add_alarm={"Any": alarm}),
+            *(_metric(service, REQUESTS, label=outcome, **{OUTCOME: outcome}) for outcome in OUTCOMES),
+            _alarm("Any", above=0, datapoints=1, metric=_metric(service, OPERATOR_ERRORS)),
         ],
     )
 
 
 def _throttling(service: str) -> CustomMetricGroup:
-    alarm = CustomThreshold(threshold=20, comparison_operator=_ABOVE, datapoints_to_alarm=2)
     return CustomMetricGroup(
         title="Bedrock's throttling",
-        metrics=[
-            CustomMetricWithAlarm(
-                metric=_metric(service, UPSTREAM_THROTTLES),
-                alarm_friendly_name="UpstreamThrottles",
-                add_alarm={"Many": alarm},
-            ),
-        ],
+        metrics=[_alarm("Many", above=20, datapoints=2, metric=_metric(service, UPSTREAM_THROTTLES))],
     )
+
+
+def _alarm(name: str, *, above: int, datapoints: int, metric: aws_cloudwatch.Metric) -> CustomMetricWithAlarm:
+    threshold = CustomThreshold(
+        threshold=above,
+        comparison_operator=aws_cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+        datapoints_to_alarm=datapoints,
+        treat_missing_data_override=_IDLE_IS_OK,
+    )
+    return CustomMetricWithAlarm(metric=metric, alarm_friendly_name=metric.metric_name, add_alarm={name: threshold})
 
 
 def _latency(service: str) -> CustomMetricGroup:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from aws_cdk import Aws, RemovalPolicy, Size, aws_apigateway, aws_ec2, aws_iam, aws_lambda
 from constructs import Construct
@@ -45,6 +45,7 @@ class RestApi(Construct):
                 data_trace_enabled=False,
             ),
         )
+        self._require_tls(config)
         # The construct adds an output with the URL under a generated name. The stack has its own.
         self.rest_api.node.try_remove_child("Endpoint")
         integration = aws_apigateway.LambdaIntegration(alias, allow_test_invoke=False)
@@ -53,6 +54,19 @@ class RestApi(Construct):
         self.rest_api.root.add_proxy(default_integration=integration, any_method=True)
         for response in GATEWAY_RESPONSES:
             _add(self.rest_api, response)
+
+    def _require_tls(self, config: Config) -> None:
+        """Accept TLS 1.2 and 1.3 only; without a policy, regional endpoints accept TLS 1.0.
+
+        This is the newest policy with TLS 1.2 for regional and private APIs
+        (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-security-policies-list.html).
+        STRICT requires that the TLS server name is the API's own. Clients of a private API without private DNS
+        connect to the name of a VPC endpoint, so it needs BASIC
+        (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-security-policies.html).
+        """
+        api = cast("aws_apigateway.CfnRestApi", self.rest_api.node.default_child)
+        api.security_policy = "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"
+        api.endpoint_access_mode = "BASIC" if config.vpc_endpoints else "STRICT"
 
 
 def _endpoint(scope: Construct, vpc_endpoints: Sequence[str]) -> aws_apigateway.EndpointConfiguration:
@@ -124,7 +138,8 @@ class GatewayResponse(NamedTuple):
 
     type: aws_apigateway.ResponseType
     status: int | None
-    """None leaves the status to the gateway: the defaults are for every 4xx or 5xx."""
+    """None leaves the status to the gateway. The defaults are for every 4xx or 5xx, and AWS documents 504 for
+    INTEGRATION_FAILURE while access logs of others show 502 (a function that crashes)."""
     kind: str
     detail: str
     retry_after: int | None = None
@@ -136,7 +151,14 @@ class GatewayResponse(NamedTuple):
 
 
 _SIGN = "Sign the request with AWS Signature Version 4 for execute-api, as a principal that may invoke this API."
-_DENIED = "You do not have permission to invoke this API; ask its operators."
+_DENIED = (
+    "You do not have permission to invoke this API, or your access key is unknown; "
+    "check which credentials you use, then ask the operators of this API."
+)
+_SIGNATURE = (
+    "The signature is not valid; check the secret key, the clock of your machine, and that the request was sent as "
+    "it was signed."
+)
 _EXPIRED = "Your credentials have expired; refresh them and try again."
 _FIREWALL = "A firewall blocked the request; ask the operators of this API."
 _NO_BODY = "Send the request without a body."
@@ -151,7 +173,7 @@ GATEWAY_RESPONSES = (
     GatewayResponse(_Type.ACCESS_DENIED, 403, "forbidden", _DENIED),
     GatewayResponse(_Type.EXPIRED_TOKEN, 403, "forbidden", _EXPIRED),
     GatewayResponse(_Type.INVALID_API_KEY, 403, "forbidden", _SIGN),
-    GatewayResponse(_Type.INVALID_SIGNATURE, 403, "forbidden", f"The signature is not valid. {_SIGN}"),
+    GatewayResponse(_Type.INVALID_SIGNATURE, 403, "forbidden", _SIGNATURE),
     GatewayResponse(_Type.MISSING_AUTHENTICATION_TOKEN, 403, "forbidden", _SIGN),
     GatewayResponse(_Type.UNAUTHORIZED, 401, "forbidden", _SIGN),
     GatewayResponse(_Type.WAF_FILTERED, 403, "forbidden", _FIREWALL),
@@ -163,7 +185,7 @@ GATEWAY_RESPONSES = (
     GatewayResponse(_Type.THROTTLED, 429, "too-many-requests", _THROTTLED, retry_after=1),
     GatewayResponse(_Type.QUOTA_EXCEEDED, 429, "too-many-requests", _QUOTA, retry_after=3600),
     GatewayResponse(_Type.INTEGRATION_TIMEOUT, 504, "gateway-timeout", _TIMEOUT, retry_after=5),
-    GatewayResponse(_Type.INTEGRATION_FAILURE, 504, "gateway-error", _FAILED),
+    GatewayResponse(_Type.INTEGRATION_FAILURE, None, "gateway-error", _FAILED),
     GatewayResponse(_Type.API_CONFIGURATION_ERROR, 500, "gateway-error", _FAILED),
     GatewayResponse(_Type.AUTHORIZER_CONFIGURATION_ERROR, 500, "gateway-error", _FAILED),
     GatewayResponse(_Type.AUTHORIZER_FAILURE, 500, "gateway-error", _FAILED),

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from infra.bundling import find_interpreter
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +53,8 @@ class Run:
 
 def synth(assembly: Path, settings: dict[str, Any], extra: dict[str, Any] | None = None, **environment: str) -> Run:
     """Run the app with the settings of a stage."""
-    context = {"stage": "dev", "stages": {"dev": settings}, **(extra or {})}
+    bytecode = "optional" if find_interpreter() is None else "required"
+    context = {"stage": "dev", "stages": {"dev": settings}, "bytecode": bytecode, **(extra or {})}
     done = subprocess.run(
         [sys.executable, "app.py"],
         cwd=ROOT,
@@ -118,7 +121,12 @@ def test_cfn_lint_reports_nothing(default: Run, complete: Run) -> None:
     ("settings", "extra", "message"),
     [
         ({"memoryMb": 1}, {}, "custom-models: stages.dev.memoryMb must be a whole number from 128 to 10240, not 1.\n"),
-        ({}, {"stage": "x y"}, "custom-models: stage must be 1 to 20 letters and digits, not 'x y'.\n"),
+        (
+            {},
+            {"stage": "x y"},
+            "custom-models: stage must be 1 to 20 letters, digits and hyphens, such as dev-eu, not 'x y'.\n",
+        ),
+        ({}, {"bytecode": "perhaps"}, "custom-models: bytecode must be required or optional, not 'perhaps'.\n"),
         ({}, {"stage": "prod"}, "custom-models: cdk.json has no stage 'prod'; it has dev.\n"),
     ],
 )

@@ -7,6 +7,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,15 +106,18 @@ def pinned() -> set[str]:
     }
 
 
-def import_handler(folder: Path) -> None:
-    """Import the handler with only the bundle on the path."""
+def import_handler(folder: Path, *wrapper: str) -> None:
+    """Import the handler with only the bundle on the path. ``wrapper`` is a command that starts the process."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     code = (
         f"import sys; sys.path.insert(0, {str(folder)!r}); import gc, handler; handler.handler; "
         "assert gc.isenabled() and gc.get_freeze_count()"
     )
     subprocess.run(
-        [sys.executable, "-I", "-S", "-B", "-c", code], env={**environment, "CURSOR_KEY": KEY}, check=True, timeout=60
+        [*wrapper, sys.executable, "-I", "-S", "-B", "-c", code],
+        env={**environment, "CURSOR_KEY": KEY},
+        check=True,
+        timeout=60,
     )
 
 
@@ -267,13 +271,108 @@ class TestReproducibility:
         assert changed == {"handler.py", *({cached("handler.py")} & before.keys())}
 
 
+OPINIONS = {
+    "UV_COMPILE_BYTECODE": "1",
+    "UV_PYTHON": "3.12",
+    "UV_PYTHON_PREFERENCE": "only-managed",
+    "UV_TARGET": "/nonexistent",
+    "UV_PREFIX": "/nonexistent",
+    "UV_SYSTEM_PYTHON": "1",
+    "UV_LINK_MODE": "symlink",
+    "UV_NO_BINARY": "1",
+    "UV_NO_DEPS": "1",
+    "UV_RESOLUTION": "lowest",
+    "UV_PRERELEASE": "allow",
+    "UV_EXCLUDE_NEWER": "2020-01-01",
+    "UV_CONSTRAINT": "/nonexistent/constraints.txt",
+    "UV_OVERRIDE": "/nonexistent/overrides.txt",
+    "UV_REQUIRE_HASHES": "0",
+    "UV_VERIFY_HASHES": "0",
+    "UV_PROJECT_ENVIRONMENT": "/nonexistent",
+    "UV_WORKING_DIRECTORY": "/nonexistent",
+    "PIP_TARGET": "/nonexistent",
+    "PIP_USER": "1",
+    "VIRTUAL_ENV": "/nonexistent",
+    "CONDA_PREFIX": "/nonexistent",
+    "PYTHONPATH": "/nonexistent",
+    "PYTHONHOME": "",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONPYCACHEPREFIX": "/nonexistent",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+"""Variables that decide where, how and for which Python packages are installed or compiled."""
+
+
+def test_variables_that_decide_how_to_install_do_not_change_the_bundle(
+    bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in OPINIONS.items():
+        monkeypatch.setenv(name, value)
+    bundle(tmp_path / "bundle")
+    assert contents(tmp_path / "bundle") == contents(bundled)
+
+
+def test_variables_that_decide_where_packages_come_from_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple/")
+    with pytest.raises(BundlingError, match=r"127\.0\.0\.1:9"):
+        bundle(tmp_path / "bundle")
+
+
+class TestModes:
+    """Lambda does not run as the user who builds the bundle, and its zip file keeps the modes."""
+
+    @pytest.fixture(params=[0o077, 0o027], ids=["umask-077", "umask-027"])
+    def built(self, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+        """A bundle that was built with a strict umask, from sources that were checked out with it."""
+        tmp_path.chmod(0o755)
+        before = os.umask(request.param)
+        try:
+            with pytest.MonkeyPatch.context() as monkeypatch:
+                shutil.copytree(
+                    bundling.SOURCE,
+                    tmp_path / "lambda_src",
+                    ignore=shutil.ignore_patterns("__pycache__"),
+                    copy_function=shutil.copyfile,
+                )
+                monkeypatch.setattr(bundling, "SOURCE", tmp_path / "lambda_src")
+                bundle(tmp_path / "bundle")
+        finally:
+            os.umask(before)
+        return tmp_path / "bundle"
+
+    def test_the_zip_file_is_readable_for_every_user(self, built: Path, bundled: Path, tmp_path: Path) -> None:
+        assert contents(built) == contents(bundled)
+        archive = shutil.make_archive(str(tmp_path / "bundle"), "zip", built)
+        with zipfile.ZipFile(archive) as packed:
+            for entry in packed.infolist():
+                assert (entry.external_attr >> 16) & 0o777 == (0o755 if entry.is_dir() else 0o644), entry.filename
+
+    @pytest.mark.skipif(
+        os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root with setpriv can give up its privileges"
+    )
+    def test_another_user_can_import_the_handler(self, built: Path) -> None:
+        for path in (built, *built.rglob("*")):
+            os.chown(path, 65534, 65534)
+        # Root without these capabilities has no more access to the files of another user than anybody else. It keeps
+        # access to Python's own library, which other users may not have.
+        import_handler(built, "setpriv", "--bounding-set=-dac_override,-dac_read_search")
+        for path in built.rglob("handler*"):
+            path.chmod(0o600)
+        with pytest.raises(subprocess.CalledProcessError):
+            import_handler(built, "setpriv", "--bounding-set=-dac_override,-dac_read_search")
+
+
 class TestWithoutThePythonVersion:
     @pytest.fixture(autouse=True)
     def _no_interpreter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(bundling, "find_interpreter", lambda: None)
 
     def test_the_stack_warns_of_slow_starts_and_says_how_to_fix_it(self, tmp_path: Path) -> None:
-        stack = CustomModelsStack(cdk.App(outdir=str(tmp_path)), "custom-models-dev", config=Config(stage="dev"))
+        app = cdk.App(outdir=str(tmp_path), context={"bytecode": "optional"})
+        stack = CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev"))
         (asset,) = tmp_path.glob("asset.*")
         assert not list(asset.rglob("*.pyc"))
         import_handler(asset)
@@ -285,9 +384,17 @@ class TestWithoutThePythonVersion:
     def test_bundle_returns_false(self, tmp_path: Path) -> None:
         assert bundle(tmp_path) is False
 
+    @pytest.mark.parametrize("context", [{}, {"bytecode": "required"}])
+    def test_by_default_the_synthesis_fails_and_says_what_to_install(
+        self, tmp_path: Path, context: dict[str, str]
+    ) -> None:
+        app = cdk.App(outdir=str(tmp_path), context=context)
+        with pytest.raises(BundlingError, match=r"^There is no Python 3\.13 .*`uv python install 3\.13`.*optional\.$"):
+            CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev"))
+
 
 def test_with_bytecode_the_stack_has_no_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.function.bundle", lambda target: (target / "handler.py").touch() or True)
+    monkeypatch.setattr("infra.function.bundle", lambda target, **_: (target / "handler.py").touch() or True)
     stack = CustomModelsStack(cdk.App(outdir=str(tmp_path)), "custom-models-dev", config=Config(stage="dev"))
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 

@@ -134,14 +134,27 @@ def test_an_unknown_setting_is_reported_with_the_names_of_all_settings(name: str
     assert message.partition(" are ")[2].removesuffix(".").split(", ") == sorted(GOOD)
 
 
-def test_settings_that_contradict_each_other() -> None:
-    assert "throttleBurst" in error_message({"throttleRate": 50})
-    assert "region" in error_message({"vpcEndpoints": ["vpce-0a1b2c3d"]})
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"throttleRate": 50, "throttleBurst": 10},
+        {"vpcEndpoints": ["vpce-0a1b2c3d"]},
+        *({"region": region} for region in ("eusc-de-east-1", "us-gov-west-1", "cn-northwest-1", "us-iso-east-1")),
+        *({"region": region} for region in ("ap-southeast-7", "mx-central-1", "il-central-1", "us-isob-east-1")),
+    ],
+)
+def test_settings_of_real_accounts_are_accepted(settings: dict[str, Any]) -> None:
+    assert read(settings)
 
 
-@pytest.mark.parametrize("stage", [None, "", "a-b", "1a", "a" * 21, 5, "dev\n"])
-def test_a_stage_is_letters_and_digits(stage: object) -> None:
+@pytest.mark.parametrize("stage", [None, "", "a-", "-a", "a--b", "a_b", "1a", "a" * 21, "a-" * 10 + "b", 5, "dev\n"])
+def test_a_stage_is_letters_digits_and_hyphens(stage: object) -> None:
     assert error_message({}, stage).startswith("stage must be ")
+
+
+@pytest.mark.parametrize("stage", ["a", "dev-eu", "A1-b-2", "a" * 20, "a-" * 9 + "bc"])
+def test_a_stage_may_have_hyphens(stage: str) -> None:
+    assert Config.read({"stage": stage, "stages": {stage: {}}}.get).stage == stage
 
 
 def test_an_unknown_stage_is_reported_with_the_names_of_all_stages() -> None:

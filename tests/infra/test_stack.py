@@ -94,6 +94,7 @@ class TestFunction:
         assert "TracingConfig" not in function
         assert function["LoggingConfig"] == {"LogGroup": {"Ref": "FunctionLogsB2C1DB5C"}}
         assert function["Environment"]["Variables"] == {
+            "OWN_ACCOUNT_ID": {"Ref": "AWS::AccountId"},
             "CURSOR_SECRET_ID": {"Ref": "CursorKey255E8F8A"},
             "CURSOR_LIFETIME_SECONDS": "86400",
             "POWERTOOLS_SERVICE_NAME": "custom-models-dev",
@@ -104,12 +105,14 @@ class TestFunction:
         from custom_models.settings import Settings
 
         variables = only(template, "AWS::Lambda::Function")["Environment"]["Variables"]
-        settings = Settings.read({name: str(value) for name, value in variables.items()})
+        deployed = {**variables, "OWN_ACCOUNT_ID": "123456789012", "CURSOR_SECRET_ID": "arn"}
+        settings = Settings.read(deployed)
         assert (settings.service, settings.cursor_lifetime) == ("custom-models-dev", 86_400)
 
     def test_old_versions_are_kept(self, template: Template) -> None:
         (version,) = template.find_resources("AWS::Lambda::Version").values()
-        assert version["DeletionPolicy"] == "Retain"
+        # A rollback deletes the version of the failed deployment; otherwise it blocks the next one.
+        assert (version["UpdateReplacePolicy"], version["DeletionPolicy"]) == ("Retain", "RetainExceptOnCreate")
         assert only(template, "AWS::Lambda::Alias")["Name"] == "live"
 
     def test_its_properties_can_be_set(self) -> None:
@@ -150,6 +153,16 @@ class TestRestApi:
         assert rest_api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
         assert rest_api["MinimumCompressionSize"] == 1024
         assert "Policy" not in rest_api
+
+    @pytest.mark.parametrize(("vpc_endpoints", "mode"), [((), "STRICT"), (("vpce-0a1b2c3d",), "BASIC")])
+    def test_it_accepts_tls_1_2_and_1_3_only(self, vpc_endpoints: tuple[str, ...], mode: str) -> None:
+        api = only(synthesized(vpc_endpoints=vpc_endpoints), "AWS::ApiGateway::RestApi")
+        assert (api["SecurityPolicy"], api["EndpointAccessMode"]) == ("SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09", mode)
+
+    def test_a_burst_below_the_rate_is_legal_as_in_api_gateway(self) -> None:
+        stage = only(synthesized(throttle_rate=100, throttle_burst=10), "AWS::ApiGateway::Stage")
+        (setting,) = stage["MethodSettings"]
+        assert (setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]) == (100, 10)
 
     def test_throttling_can_be_set(self) -> None:
         template = synthesized(throttle_rate=5, throttle_burst=9)
@@ -210,9 +223,29 @@ class TestGatewayResponses:
             headers = response["ResponseParameters"]
             assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
             assert headers["gatewayresponse.header.X-Request-Id"] == "context.requestId"
-            assert ("gatewayresponse.header.Retry-After" in headers) == (
-                response.get("StatusCode") in ("429", "504")
-            ) or (response["ResponseType"] == "INTEGRATION_FAILURE")
+            assert ("gatewayresponse.header.Retry-After" in headers) == (response.get("StatusCode") in ("429", "504"))
+
+    def test_the_gateway_decides_the_status_of_a_failed_function(self, template: Template) -> None:
+        """AWS documents 504, but others have seen 502."""
+        (failure,) = [
+            response
+            for response in resources(template, "AWS::ApiGateway::GatewayResponse")
+            if response["ResponseType"] == "INTEGRATION_FAILURE"
+        ]
+        assert "StatusCode" not in failure
+        assert "status" not in json.loads(failure["ResponseTemplates"]["application/json"])
+
+    @pytest.mark.parametrize(
+        ("kind", "cause"),
+        [("ACCESS_DENIED", "your access key is unknown"), ("INVALID_SIGNATURE", "the clock of your machine")],
+    )
+    def test_the_advice_names_every_likely_cause(self, template: Template, kind: str, cause: str) -> None:
+        (text,) = [
+            response["ResponseTemplates"]["application/json"]
+            for response in resources(template, "AWS::ApiGateway::GatewayResponse")
+            if response["ResponseType"] == kind
+        ]
+        assert cause in json.loads(text)["detail"]
 
     def test_problem_types_have_the_same_prefix_as_the_functions(self) -> None:
         from custom_models.adapters.rest_api.problem import TYPE_PREFIX
@@ -269,11 +302,27 @@ class TestMonitoring:
             "UPSTREAM_THROTTLES",
             "UPSTREAM_LATENCY",
             "REJECTED_CURSORS",
+            "OPERATOR_ERRORS",
         ):
             assert getattr(monitoring, name) == getattr(telemetry, name)
-        outcomes = {*monitoring.OPERATOR_OUTCOMES, *monitoring.OTHER_OUTCOMES}
-        assert outcomes == {error.kind for error in STATUS} | {"ok", "not-modified"}
-        assert set(monitoring.OPERATOR_OUTCOMES) == {error.kind for error in STATUS if error.for_operators}
+        assert set(monitoring.OUTCOMES) == {error.kind for error in STATUS} | {"ok", "not-modified"}
+
+    def test_an_idle_api_raises_no_alarm_and_has_data(self, template: Template) -> None:
+        for alarm in resources(template, "AWS::CloudWatch::Alarm"):
+            assert alarm["TreatMissingData"] == "notBreaching"
+
+    def test_alarms_need_no_metric_math(self, template: Template) -> None:
+        """Math over metrics without data has none itself, and such an alarm stays INSUFFICIENT_DATA."""
+        for alarm in resources(template, "AWS::CloudWatch::Alarm"):
+            (metric,) = alarm["Metrics"]
+            assert "Expression" not in metric
+            assert metric["MetricStat"]["Metric"]["MetricName"]
+
+    def test_only_alarms_of_this_account_may_notify_the_topic(self) -> None:
+        policy = only(synthesized(alarm_email="ops@example.org"), "AWS::SNS::TopicPolicy")["PolicyDocument"]
+        (allowed,) = [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]
+        assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+        assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
 
     def test_alarm_names(self, template: Template) -> None:
         names = {alarm["AlarmName"] for alarm in resources(template, "AWS::CloudWatch::Alarm")}
@@ -281,7 +330,7 @@ class TestMonitoring:
             "custom-models-dev-Api-Fault-Count-Faults",
             "custom-models-dev-Api-Latency-P99-Slow",
             "custom-models-dev-Function-Fault-Count-Errors",
-            "custom-models-dev-Listings-Faults-Any",
+            "custom-models-dev-Listings-OperatorErrors-Any",
             "custom-models-dev-Listings-UpstreamThrottles-Many",
         }
 
@@ -312,3 +361,36 @@ def test_output_names(template: Template) -> None:
 def test_the_template_has_no_paths_of_this_machine(template: Template) -> None:
     text = json.dumps(template.to_json())
     assert not re.search(r"/(work|root|home|tmp|Users)/", text)
+
+
+GLOBAL_NAMES = {
+    "AWS::CloudWatch::Dashboard": "DashboardName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::User": "UserName",
+    "AWS::IAM::Group": "GroupName",
+    "AWS::IAM::InstanceProfile": "InstanceProfileName",
+    "AWS::S3::Bucket": "BucketName",
+}
+"""The names that an account, or all of AWS, can have only once in all regions, by type of resource."""
+
+
+def global_names(template: Template) -> set[str]:
+    return {
+        json.dumps(properties[name])
+        for kind, name in GLOBAL_NAMES.items()
+        for properties in resources(template, kind)
+        if name in properties
+    }
+
+
+@pytest.mark.parametrize("settings", [{}, {"alarm_email": "ops@example.org", "vpc_endpoints": ("vpce-0a1b2c3d",)}])
+def test_two_regions_of_an_account_share_no_global_name(settings: dict[str, Any]) -> None:
+    account = {"account": "123456789012"}
+    one, other = (
+        global_names(synthesized(**settings, **account, region=region)) for region in ("us-east-1", "eu-west-1")
+    )
+    assert len(one) == len(other) == 1
+    assert not one & other
+    # Without a region in the settings, CloudFormation puts it in.
+    assert all("AWS::Region" in name for name in global_names(synthesized(**settings)))
