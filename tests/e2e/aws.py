@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,12 +22,24 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from emulators import models
 from infra.bundling import find_interpreter
 from tests.api import NOWHERE, Response
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION, STAGE = "000000000000", "us-east-1", "dev"
 STACK = f"custom-models-{STAGE}"
+MODELS = [
+    replace(
+        model,
+        arn=model.arn.replace(models.ACCOUNT, ACCOUNT),
+        base_arn=model.base_arn.replace(models.ACCOUNT, ACCOUNT),
+        owner=ACCOUNT if model.owner == models.ACCOUNT else model.owner,
+    )
+    for model in models.plausible_models(300)
+]
+"""The models of the Bedrock emulator: most of them are owned by ministack's account."""
+
 OWNER = Credentials("test", "test")
 """ministack's root user. It does not check this user's secret."""
 

@@ -7,10 +7,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emulators.bedrock import Emulator
-from emulators.models import plausible_models
 from emulators.server import serve
 from tests.api import isolate
-from tests.e2e.aws import ACCOUNT, APP, REGION, STACK, Aws, Deployment, cdk, ministack
+from tests.e2e.aws import ACCOUNT, APP, MODELS, REGION, STACK, Aws, Deployment, cdk, ministack
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +25,7 @@ def deployment(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The API in front of an emulator of Bedrock with 300 models."""
     folder = tmp_path_factory.mktemp("aws")
     with (
-        serve(Emulator(plausible_models(300)).respond) as bedrock,
+        serve(Emulator(MODELS, ACCOUNT).respond) as bedrock,
         ministack(folder, AWS_ENDPOINT_URL_BEDROCK=bedrock) as aws,
     ):
         aws.bootstrap()

@@ -15,14 +15,13 @@ import pytest
 from custom_models.adapters.signing_keys import StaticKey
 from custom_models.core.cursor import CursorSigner
 from custom_models.core.errors import CursorMismatch, InvalidCursor
-from emulators.models import plausible_models
 from tests.api import Response
-from tests.e2e.aws import APP, ROOT, STAGE, Deployment
+from tests.e2e.aws import APP, MODELS, ROOT, STAGE, Deployment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-MODELS = "/v1/custom-models"
-ARNS = [model.arn for model in sorted(plausible_models(300), key=lambda model: (model.created, model.arn))[::-1]]
+PATH = "/v1/custom-models"
+ARNS = [model.arn for model in sorted(MODELS, key=lambda model: (model.created, model.arn))[::-1]]
 
 
 def test_the_outputs_name_existing_resources(deployment: Deployment) -> None:
@@ -40,7 +39,7 @@ class TestOverHttp:
         found: list[str] = []
         query: dict[str, Any] = {}
         for max_items, page_size in [(1, 1), (70, 7), (29, 1000), (100, 40), (1000, 60)]:
-            response = deployment.get(f"{MODELS}?{urlencode({'maxItems': max_items, 'pageSize': page_size, **query})}")
+            response = deployment.get(f"{PATH}?{urlencode({'maxItems': max_items, 'pageSize': page_size, **query})}")
             assert response.status == 200
             found += response.arns
             query = {"cursor": response.body.get("nextCursor")}
@@ -48,8 +47,8 @@ class TestOverHttp:
         assert found == ARNS
 
     def test_models_have_all_their_fields(self, deployment: Deployment) -> None:
-        models = {model.arn: model.summary() for model in plausible_models(300)}
-        for found in deployment.get(f"{MODELS}?maxItems=1000").body["modelSummaries"]:
+        models = {model.arn: model.summary() for model in MODELS}
+        for found in deployment.get(f"{PATH}?maxItems=1000").body["modelSummaries"]:
             # Bedrock's timestamps have milliseconds, the API's have microseconds.
             expected = models.pop(found["modelArn"])
             assert found == {**expected, "creationTime": found["creationTime"]}
@@ -57,7 +56,7 @@ class TestOverHttp:
         assert models == {}
 
     def test_following_the_link_header_returns_every_model(self, deployment: Deployment) -> None:
-        target, found = f"{MODELS}?isOwned=true&creationTimeAfter=2026-01-01T00:00:00%2B01:00&maxItems=120", list[str]()
+        target, found = f"{PATH}?isOwned=true&creationTimeAfter=2026-01-01T00:00:00%2B01:00&maxItems=120", list[str]()
         while True:
             response = deployment.get(target)
             found += response.arns
@@ -71,7 +70,7 @@ class TestOverHttp:
         assert len(found) > 120
 
     def test_an_invalid_request_reports_every_invalid_parameter(self, deployment: Deployment) -> None:
-        response = deployment.get(f"{MODELS}?maxItems=0&isOwned=&modelStatus=active&sortBy=CreationTime&page=2&page=3")
+        response = deployment.get(f"{PATH}?maxItems=0&isOwned=&modelStatus=active&sortBy=CreationTime&page=2&page=3")
         assert (response.status, response.kind) == (400, "invalid-query")
         assert {error["parameter"] for error in response.body["errors"]} == {
             "maxItems",
@@ -82,7 +81,7 @@ class TestOverHttp:
 
     def test_a_repeated_parameter_is_an_error(self, deployment: Deployment) -> None:
         # The event has both values, although the single-value map of parameters has only the last.
-        response = deployment.get(f"{MODELS}?maxItems=1&maxItems=2")
+        response = deployment.get(f"{PATH}?maxItems=1&maxItems=2")
         assert (response.status, response.kind) == (400, "invalid-query")
 
     @pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/custom-models/a/b"])
@@ -92,12 +91,12 @@ class TestOverHttp:
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
     def test_another_method_is_not_allowed(self, deployment: Deployment, method: str) -> None:
-        response = deployment.request(method, MODELS)
+        response = deployment.request(method, PATH)
         assert (response.status, response.kind, response.headers["Allow"]) == (405, "method-not-allowed", "GET, HEAD")
 
     def test_head_has_the_same_etag_as_get_and_no_body(self, deployment: Deployment) -> None:
         # All models, because a cursor contains the time and so has another ETag.
-        target = f"{MODELS}?maxItems=1000"
+        target = f"{PATH}?maxItems=1000"
         head, get = deployment.request("HEAD", target), deployment.get(target)
         assert (head.status, head.text) == (200, "")
         assert get.headers["ETag"] == head.headers["ETag"]
@@ -123,12 +122,12 @@ class TestOverHttp:
 def test_the_key_is_rotated_while_a_client_follows_cursors(deployment: Deployment) -> None:
     secrets, secret = deployment.aws.client("secretsmanager"), deployment.outputs["CursorKeyArn"]
     old = secrets.get_secret_value(SecretId=secret)["SecretString"]
-    first = deployment.get(f"{MODELS}?maxItems=50")
+    first = deployment.get(f"{PATH}?maxItems=50")
     assert signed_with(old, cursor(first))
 
     new = "a key of this test that replaces the generated one"
     secrets.put_secret_value(SecretId=secret, SecretString=new)
-    second = deployment.get(f"{MODELS}?maxItems=50&cursor={cursor(first)}")
+    second = deployment.get(f"{PATH}?maxItems=50&cursor={cursor(first)}")
     # The unqualified function runs in a new container, which reads the new key when it starts. The alias's container
     # reads it when it receives the first cursor that is signed with it.
     succeeded, third = deployment.invoke(
@@ -136,9 +135,9 @@ def test_the_key_is_rotated_while_a_client_follows_cursors(deployment: Deploymen
     )
     assert succeeded
     assert signed_with(new, third["nextCursor"])
-    fourth = deployment.get(f"{MODELS}?maxItems=50&cursor={third['nextCursor']}")
+    fourth = deployment.get(f"{PATH}?maxItems=50&cursor={third['nextCursor']}")
     assert signed_with(new, cursor(fourth))
-    last = deployment.get(f"{MODELS}?maxItems=1000&cursor={cursor(fourth)}")
+    last = deployment.get(f"{PATH}?maxItems=1000&cursor={cursor(fourth)}")
 
     found = [*first.arns, *second.arns, *(model["modelArn"] for model in third["modelSummaries"])]
     assert [*found, *fourth.arns, *last.arns] == ARNS
@@ -163,18 +162,18 @@ class TestDirectInvocation:
     def test_the_result_is_the_body_of_the_http_response(self, deployment: Deployment) -> None:
         succeeded, result = deployment.invoke({"isOwned": True, "modelStatus": "Active", "maxItems": 1000})
         assert succeeded
-        assert result == deployment.get(f"{MODELS}?isOwned=true&modelStatus=Active&maxItems=1000").body
+        assert result == deployment.get(f"{PATH}?isOwned=true&modelStatus=Active&maxItems=1000").body
         assert 0 < len(result["modelSummaries"]) < 300
 
     def test_a_cursor_is_valid_for_both_interfaces(self, deployment: Deployment) -> None:
         _, first = deployment.invoke({"maxItems": 150})
-        second = deployment.get(f"{MODELS}?maxItems=150&cursor={first['nextCursor']}")
+        second = deployment.get(f"{PATH}?maxItems=150&cursor={first['nextCursor']}")
         assert [*(model["modelArn"] for model in first["modelSummaries"]), *second.arns] == ARNS
 
     def test_an_error_has_the_detail_of_the_http_response_as_its_message(self, deployment: Deployment) -> None:
         succeeded, error = deployment.invoke({"maxItems": "5"})
         assert not succeeded
-        assert error["errorMessage"] == deployment.get(f"{MODELS}?maxItems=five").body["detail"]
+        assert error["errorMessage"] == deployment.get(f"{PATH}?maxItems=five").body["detail"]
 
     def test_the_alias_can_be_passed_as_the_qualifier(self, deployment: Deployment) -> None:
         succeeded, result = deployment.invoke({"maxItems": 1}, FunctionName=deployment.function_name, Qualifier="live")
@@ -183,7 +182,7 @@ class TestDirectInvocation:
 
 
 def test_requests_are_logged_to_the_functions_log_group(deployment: Deployment) -> None:
-    request_id = deployment.get(f"{MODELS}?maxItems=3").headers["X-Request-Id"]
+    request_id = deployment.get(f"{PATH}?maxItems=3").headers["X-Request-Id"]
     function = deployment.aws.client("lambda").get_function_configuration(FunctionName=deployment.function_name)
     pages = deployment.aws.client("logs").get_paginator("filter_log_events")
     for _ in range(20):
@@ -194,7 +193,7 @@ def test_requests_are_logged_to_the_functions_log_group(deployment: Deployment) 
             break
         # ministack reads a container's late output at the next request.
         deployment.get("/")
-    assert [(line["route"], line["outcome"], line["items"]) for line in found] == [(MODELS, "ok", 3)]
+    assert [(line["route"], line["outcome"], line["items"]) for line in found] == [(PATH, "ok", 3)]
 
 
 def test_deploying_again_changes_nothing(deployment: Deployment, tmp_path: Path) -> None:
