@@ -23,7 +23,7 @@ def build(environment: Mapping[str, str] = os.environ) -> Dispatcher:
         SettingsError: a setting in the environment is missing or wrong.
     """
     settings = Settings.read(environment)
-    # Both clients share one session, so that what botocore reads for the first is there for the second.
+    # Both clients share one session, so that botocore reads its data files only once.
     with _settings_error("AWS"):
         session = new_session()
         source = BedrockSource(session, settings.account)
@@ -38,7 +38,7 @@ def build(environment: Mapping[str, str] = os.environ) -> Dispatcher:
 
 @contextmanager
 def _settings_error(prefix: str) -> Iterator[None]:
-    """Report what a library raises for a setting of its own, in the environment or in a file, as SettingsError."""
+    """Convert a library's errors about its own settings, in the environment or in files, to SettingsError."""
     try:
         yield
     except (BotoCoreError, ValueError, InvalidLoggerSamplingRateError) as error:

@@ -1,4 +1,4 @@
-"""Handles one invocation: passes it to the adapter for its kind of event, within its time, and logs it."""
+"""Handles an invocation: passes the event to the adapter for its kind, sets the deadline, and logs the request."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -37,7 +37,7 @@ class Dispatcher:
     def __init__(
         self, source: PageSource, signer: CursorSigner, telemetry: Telemetry, document: Callable[[], str]
     ) -> None:
-        """Take the parts of the function, and the function that returns the OpenAPI document as JSON text."""
+        """``document`` returns the OpenAPI document as JSON text."""
         self._source = source
         self._signer = signer
         self._telemetry = telemetry

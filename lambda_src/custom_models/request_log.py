@@ -1,4 +1,4 @@
-"""What is known about one request, collected while it is handled and logged once when it ends."""
+"""The facts about one request that are logged."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ class RequestLog:
         self.stop_reason = listing.stop_reason
 
     def add_error(self, error: Exception) -> None:
-        """Record an error. An exception that is not the API's own is an internal error, and so is its cause."""
+        """Record an error. An exception that the API does not define, or a cause, is an internal error."""
         if not isinstance(error, CustomModelsError):
             self.internal_error = error
             return

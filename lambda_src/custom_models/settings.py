@@ -1,4 +1,4 @@
-"""The function's settings: its environment, checked."""
+"""The function's settings, read from its environment and validated."""
 
 import re
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Settings:
     """``CURSOR_SECRET_ID``: name or ARN of the secret in Secrets Manager that holds the key for cursors."""
 
     cursor_key: str | None = field(repr=False)
-    """``CURSOR_KEY``: the key itself, where there is no Secrets Manager; at least 32 characters."""
+    """``CURSOR_KEY``: the key itself, for use without Secrets Manager; at least 32 characters."""
 
     service: str
     """``POWERTOOLS_SERVICE_NAME``: the name in the log and the metrics; default ``custom-models``."""

@@ -36,7 +36,7 @@ _MESSAGE = re.compile(
 )
 _DETAILS_WITHOUT_PARAMETER = (
     "The query string does not have the form that API Gateway sends.",
-    "The OpenAPI document has no parameters.",
+    "This path accepts no parameters.",
 )
 
 _DOCUMENT = (Path(__file__).parents[2] / "docs" / "openapi.json").read_text()

@@ -1,4 +1,4 @@
-"""Direct invocation: a JSON object in, a JSON object out. A failure raises the class that names it."""
+"""Direct invocation: accepts a JSON object and returns one. Each kind of failure raises its own class."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ class DirectInvocation:
     """Handles invocations by Step Functions, other functions and the AWS CLI."""
 
     def __init__(self, list_models: ListModels) -> None:
-        """Take the function that returns the listing of a query."""
+        """``list_models`` returns the listing of a query."""
         self._list_models = list_models
 
     def handle(self, event: object, log: RequestLog) -> dict[str, Any]:
         """Return the listing that the event requests.
 
         Raises:
-            CustomModelsError: one of its subclasses, for ``ErrorEquals`` of a state machine. It has
-                no cause, because the Lambda runtime reports the stack trace of what is raised.
+            CustomModelsError: one of its subclasses, which a state machine matches with ``ErrorEquals``.
+                It has no cause, because the Lambda runtime reports the stack trace to the caller.
         """
         try:
             if not isinstance(event, dict):

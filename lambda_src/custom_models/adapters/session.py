@@ -9,15 +9,16 @@ import botocore.handlers
 import botocore.session
 
 _SERVICES = ("bedrock", "secrets-manager")
-"""The services that are called, as botocore's events spell them."""
+"""The services that the function calls, spelled as in the names of botocore's events."""
 
 
 def new_session() -> boto3.Session:
-    """Return boto3's session; in Lambda, without the event handlers of services that are not called.
+    """Return a new session. In Lambda, it has no event handlers of services that the function does not call.
 
-    botocore registers 127 handlers with each session. These services need nine of them; the others
-    cost a twentieth of a cold start. All handlers are registered if botocore does not list them as
-    expected, and outside Lambda, where credentials may come from another service (SSO, STS).
+    botocore registers 127 handlers with each session. The function's services need nine of them;
+    registering the others takes 5% of a cold start. All handlers are registered outside Lambda, where
+    credentials may come from another service (SSO, STS), and if botocore's list of handlers does not
+    have the expected form.
     """
     if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
         return boto3.Session()

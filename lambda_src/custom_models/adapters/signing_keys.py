@@ -18,7 +18,7 @@ from custom_models.core.errors import Internal, UpstreamUnavailable
 CACHE_SECONDS = 300
 REFRESH_SECONDS = 30
 MAX_READ_SECONDS = 5.0
-"""The longest time that a read of the secret takes: two calls of one attempt (1 s to connect, 1.5 s to read)."""
+"""The longest time to read the secret: two calls with one attempt each (1 s to connect, 1.5 s to read)."""
 
 _CONFIG = Config(connect_timeout=1, read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 1})
 
@@ -29,7 +29,7 @@ class StaticKey:
     """One key that never changes."""
 
     def __init__(self, key: str) -> None:
-        """Take the key."""
+        """Always use this key."""
         self._keys = (key,)
 
     def current(self) -> Sequence[str]:
@@ -41,16 +41,16 @@ class StaticKey:
 
 
 class SecretKeys:
-    """The current and the previous version of a secret, cached. Threads may share it.
+    """The current and the previous version of a secret, cached. Safe to share between threads.
 
-    The secret string is the key. It is read when a key is first needed and again after five
-    minutes. For a signature that no known key made, it is read at once, but at most every 30
-    seconds: another container may have signed with a newer key. While the secret cannot be read,
-    the known keys stay in use.
+    The secret string is the key. It is read when a key is first needed, and again after five
+    minutes. If no known key matches a signature, it is read at once (but at most every 30 seconds),
+    because another container may have signed with a newer key. While the secret cannot be read, the
+    known keys stay in use.
     """
 
     def __init__(self, secret_id: str, session: boto3.Session, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the secret's name or ARN, the session for its client, and the clock for the age of the cache."""
+        """``secret_id`` is the secret's name or ARN; ``clock`` returns seconds, to measure the age of the cache."""
         self._secret_id = secret_id
         self._session = session
         self._clock = clock
@@ -81,7 +81,7 @@ class SecretKeys:
             return self._keys
 
     def refresh(self, tried: Sequence[str]) -> Sequence[str] | None:
-        """Return other keys than those tried; None if there are none. Reads the secret, at most every 30 seconds.
+        """Return keys that differ from ``tried``; None if there are none. Reads the secret at most every 30 seconds.
 
         Raises:
             UpstreamUnavailable: Secrets Manager cannot be reached, so the unknown signature may be
@@ -108,8 +108,8 @@ class SecretKeys:
         if self._client is None:
             self._client = self._session.client("secretsmanager", config=_CONFIG)
         try:
-            # In this order, a rotation between the two calls returns the same key twice; in the other order the old
-            # key would be missed.
+            # Read the current version first: a rotation between the two calls then returns the same key twice. In the
+            # other order, the old key would be missed.
             current = self._version("AWSCURRENT")
             if current is None:
                 raise Internal from LookupError("the secret with the cursor key has no current version")

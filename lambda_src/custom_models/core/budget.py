@@ -1,4 +1,4 @@
-"""The limits of one request, and what it used of them."""
+"""The limits of one request, and its usage."""
 
 import time
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ class Limits:
     """What one request may use."""
 
     deadline: float
-    """When the listing must have ended, on the clock of ``time.monotonic()``."""
+    """The time at which the listing must end, on the clock of ``time.monotonic()``."""
 
     max_calls: int = 50
-    """Upstream calls. This ends a listing whose pages stay empty."""
+    """The maximum number of upstream calls. It ends a request that finds only empty pages."""
 
     @classmethod
     def from_now(cls, seconds: float) -> "Limits":
@@ -46,7 +46,7 @@ class Usage:
     """Time spent in upstream calls, including the pauses between attempts."""
 
     last_error: str | None = None
-    """The error of the last call that failed: an error code, a class name or our own sentence. For the log."""
+    """The error of the last call that failed, for the log: an error code, a class name or a sentence of this API."""
 
     @property
     def retries(self) -> int:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from itsdangerous import URLSafeSerializer
 
 MAX_LENGTH = 8192
-"""Characters of a cursor. Longer ones are refused before anything is decoded.
+"""The maximum number of characters of a cursor. A longer one is rejected before anything is decoded.
 
-With Bedrock's longest token, 2,048 characters, a cursor has about 2,900. It fits a URL.
+Bedrock's longest token has 2,048 characters. Its cursor has about 2,900, which fit into a URL.
 """
 
 MIN_KEY_LENGTH = 32
-"""Characters of a key; the length of what ``openssl rand -hex 16`` prints."""
+"""The minimum number of characters of a key: as many as ``openssl rand -hex 16`` prints."""
 
 TOKEN_REPEATED = "Bedrock returned the same page token twice, so its listing would never end."  # noqa: S105
 
@@ -36,8 +36,8 @@ class Position(NamedTuple):
     """A position in Bedrock's listing.
 
     ``mark`` and ``steps`` detect a token that comes back in a later request, with Brent's cycle
-    detection: the position remembers one token (as a digest) and replaces it at each power of two,
-    so that a cycle of any length meets it. https://maths-people.anu.edu.au/~brent/pub/pub051.html
+    detection: ``mark`` is the digest of one earlier token. It is replaced when ``steps`` is a power of two,
+    so that a cycle of any length is found. https://maths-people.anu.edu.au/~brent/pub/pub051.html
     """
 
     token: str
@@ -70,7 +70,7 @@ class SigningKeys(Protocol):
         ...
 
     def refresh(self, tried: Sequence[str]) -> Sequence[str] | None:
-        """Return newer keys for a signature that no key in ``tried`` made; None if there are none now."""
+        """Return newer keys, because no key in ``tried`` matches a signature; None if there are no newer keys."""
         ...
 
 
@@ -78,7 +78,7 @@ class CursorSigner:
     """Signs and verifies cursors."""
 
     def __init__(self, keys: SigningKeys, lifetime: float, now: Callable[[], float] = time.time) -> None:
-        """Take the keys, a cursor's lifetime in seconds, and the clock (seconds since the epoch)."""
+        """``lifetime`` is a cursor's lifetime in seconds; ``now`` returns the time in seconds since the epoch."""
         self._keys = keys
         self._lifetime = lifetime
         self._now = now

@@ -1,4 +1,4 @@
-"""Every way in which a request can fail.
+"""All errors of a request.
 
 The class names are public: Step Functions state machines name them in ``ErrorEquals``. Over HTTP,
 the ``kind`` is the last part of a problem's ``type``.
@@ -17,7 +17,7 @@ class CustomModelsError(Exception):
     kind: ClassVar[str]
     title: ClassVar[str]
     advice: ClassVar[str]
-    """The text of the error, unless the code that raises it passes a more exact one."""
+    """The default text of the error. The code that raises the error may pass a more specific text."""
 
     retry_after: ClassVar[int | None] = None
     """Seconds after which the same request may succeed; None if it would fail again."""
@@ -26,27 +26,27 @@ class CustomModelsError(Exception):
     """Whether only the operators of this API can fix it."""
 
     def __init__(self, detail: str | None = None) -> None:
-        """Take the text for the caller; the default is ``advice``."""
+        """``detail`` is the text for the caller; the default is ``advice``."""
         self.detail = detail or self.advice
         super().__init__(self.detail)
 
 
 class ParameterError(NamedTuple):
-    """A parameter that is not valid. The message continues a sentence that starts with the parameter's name."""
+    """An invalid parameter. The message continues a sentence that starts with the parameter's name."""
 
     parameter: str
     message: str
 
 
 class InvalidQuery(CustomModelsError):
-    """The parameters are not valid. ``errors`` names every one that is not."""
+    """At least one parameter is invalid. ``errors`` names all that are."""
 
     kind = "invalid-query"
     title = "The request's parameters are not valid"
     advice = "Correct the parameters and send the request again."
 
     def __init__(self, errors: Sequence[ParameterError] = (), detail: str | None = None) -> None:
-        """Take the parameters that are not valid, or a whole sentence if the error is not in one parameter."""
+        """``errors`` has the invalid parameters; ``detail`` is a sentence for an error that is not in a parameter."""
         self.errors = tuple(errors)
         super().__init__(detail or "; ".join(f"{name} {message}" for name, message in errors) + ".")
 
@@ -105,11 +105,11 @@ class UpstreamUnavailable(UpstreamError):
 
 
 class UpstreamDenied(UpstreamError):
-    """The role of this API lacks a permission. The caller cannot change that."""
+    """Bedrock denied the call: the API's role lacks a permission, or its credentials are not valid."""
 
     kind = "upstream-denied"
     title = "Bedrock denied the listing"
-    advice = "The role of this API may not list custom models; ask its operators to grant bedrock:ListCustomModels."
+    advice = "The role of this API cannot list custom models; ask its operators to grant bedrock:ListCustomModels."
     for_operators = True
 
 
@@ -118,7 +118,7 @@ class UpstreamRejected(UpstreamError):
 
     kind = "upstream-rejected"
     title = "Bedrock rejected the request"
-    advice = "Bedrock does not accept this request; it may not offer custom models in this region."
+    advice = "Bedrock does not accept this request; custom models may not be available in this region."
 
 
 class UpstreamInvalid(UpstreamError):

@@ -1,6 +1,6 @@
-"""Filters are checked again where a model summary proves a violation: then it is not the requested listing.
+"""Checks that the models from Bedrock match the filters, as far as a model summary can show it.
 
-Not ``nameContains``: AWS documents that it matches the name of the model's *job*
+``nameContains`` is not checked: AWS documents that it matches the name of the model's *job*
 (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListCustomModels.html).
 """
 
@@ -33,7 +33,7 @@ def require_filtered(models: Sequence[ModelSummary], filters: Filters, account: 
 
 
 def _violation(name: str, value: Any, account: str | None) -> _Check | None:
-    """Return a function that returns whether a model violates a filter; None if models do not show it."""
+    """Return a function that is true for a model that violates the filter; None if a model cannot show it."""
     match name:
         case "modelStatus":
             return lambda model: model.get("modelStatus", value) != value

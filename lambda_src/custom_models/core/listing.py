@@ -31,9 +31,9 @@ def list_models(query: Query, source: PageSource, signer: CursorSigner, limits: 
     """Return the models of a query, starting at its cursor.
 
     Following the cursor to the end returns each model once and in order, even if ``max_items`` and
-    ``page_size`` change on the way: each call requests only what is still missing, so an upstream
-    page is never cut. When a later call fails, the listing stops early with a cursor and keeps the
-    models that it has.
+    ``page_size`` change between requests: each call requests only the models that are still missing,
+    so an upstream page is never cut. If a later call is throttled or fails temporarily, the listing
+    stops early. It then has the models found so far, and a cursor.
 
     Raises:
         InvalidCursor, CursorMismatch: before any upstream call.
@@ -57,7 +57,7 @@ class _Walk:
         self._usage = usage
 
     def run(self, position: Position | None) -> tuple[list[ModelSummary], Position | None, str]:
-        """Return the models from a position on, the position after them (None at the end), and the stop reason."""
+        """Return the models after a position, the position after them (None at the end), and the stop reason."""
         if not self._may_call():
             raise UpstreamUnavailable("There was too little time left to call Bedrock; send the same request again.")
         seen = {position.token} if position is not None else set()

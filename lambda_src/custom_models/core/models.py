@@ -16,7 +16,7 @@ class ModelSummary(TypedDict):
     modelArn: str
     modelName: str
     creationTime: str
-    """RFC 3339 in UTC (``Z``), with all the precision that Bedrock gave."""
+    """RFC 3339 in UTC (``Z``), with every fraction digit that Bedrock returned."""
     baseModelArn: str
     baseModelName: str
     customizationType: NotRequired[str]

@@ -1,7 +1,7 @@
-"""The parameters of a request: their names, what their values may be, and how values are read.
+"""The parameters of a request: their names, and how their values are parsed and validated.
 
-``PARAMETERS`` is the only declaration of them. It validates HTTP query strings (text) and direct
-invocations (JSON values), and the OpenAPI document is generated from it.
+``PARAMETERS`` is the only declaration of them. It is used to validate HTTP query strings (text) and
+direct invocations (JSON values), and to generate the OpenAPI document.
 """
 
 import re
@@ -31,11 +31,11 @@ class ParameterType(Protocol):
     """The type of a parameter's values."""
 
     def from_json(self, value: object) -> Value:
-        """Return the value, or raise ValueError with what it must be (``"must be …"``)."""
+        """Return the value, or raise ValueError with a text that says what it must be (``"must be …"``)."""
         ...
 
     def from_text(self, text: str) -> Value:
-        """Return the value of a query string's text, or raise ValueError in the same way."""
+        """Return the value for the text in a query string, or raise ValueError in the same way."""
         ...
 
     def schema(self) -> dict[str, object]:
@@ -80,12 +80,12 @@ class String(NamedTuple):
 
 
 class Enum(NamedTuple):
-    """One of a few words."""
+    """One of a list of words."""
 
     values: tuple[str, ...]
 
     def from_json(self, value: object) -> str:
-        """Accept one of the words. Upper and lower case matter."""
+        """Accept one of the words. They are case-sensitive."""
         if not isinstance(value, str) or value not in self.values:
             raise ValueError(f"must be {' or '.join(self.values)}")
         return value
@@ -143,14 +143,14 @@ class Integer(NamedTuple):
 
 @dataclass(frozen=True)
 class DateTime:
-    """A point in time with an offset, which is never guessed.
+    """A point in time. The offset is required, because a guess could be wrong.
 
-    RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339#section-5.6), and forms of it that cannot be
-    misread: a space between date and time, an offset without a colon, lower case letters.
+    Values are RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339#section-5.6). Variants that cannot be
+    misread are accepted too: a space between date and time, an offset without a colon, lower case letters.
     """
 
     round_up: bool = False
-    """Whether digits beyond microseconds are rounded up, not down, so that a filter leaves out no model."""
+    """Whether digits after microseconds are rounded up, not down, so that a filter excludes no matching model."""
 
     format: ClassVar[str] = (
         "an RFC 3339 date-time with an offset and at most nine fraction digits, "
@@ -178,7 +178,7 @@ class DateTime:
         except ValueError:  # such as 30 February
             raise ValueError(f"must be {self.format} (this day does not exist)") from None
         instant = seconds.replace(microsecond=microseconds)
-        # The largest datetime has nothing above it, and no model is created after it.
+        # The largest datetime cannot be rounded up. No model is created after it.
         rounded_up = self.round_up and rest != "" and instant < datetime.max.replace(tzinfo=UTC)
         return instant + timedelta(microseconds=1) if rounded_up else instant
 
@@ -210,15 +210,19 @@ FILTERS = (
     Parameter(
         "baseModelArnEquals",
         String("the ARN of a custom or a foundation model", _MODEL_ARN, min_length=20, max_length=1011),
-        "Only models that were customized from this model, a custom or a foundation model.",
+        "Only models that were customized from this custom model or foundation model.",
     ),
     Parameter(
         "foundationModelArnEquals",
-        # Bedrock states no length here. These ARNs are a part of those above, so the same limits hold.
+        # Bedrock's service model has no length here. These ARNs are a subset of those above, so the same limits apply.
         String("the ARN of a foundation model", _FOUNDATION_MODEL_ARN, min_length=20, max_length=1011),
         "Only models that are based on this foundation model, directly or through other custom models.",
     ),
-    Parameter("isOwned", Boolean(), "true: only models that this account owns; false: only models shared with it."),
+    Parameter(
+        "isOwned",
+        Boolean(),
+        "true: only models that this account owns. false: only models that other accounts share with it.",
+    ),
     Parameter("modelStatus", Enum(("Active", "Creating", "Failed")), "Only models with this status."),
     Parameter("sortBy", Enum(("CreationTime",)), "The field to sort by."),
     Parameter("sortOrder", Enum(("Ascending", "Descending")), "The sort order."),
@@ -228,11 +232,11 @@ FILTERS = (
 MAX_ITEMS = Parameter(
     "maxItems",
     Integer(1, 1000),
-    "The maximum number of models in this response. It may hold fewer, even none, and still have a nextCursor.",
+    "The maximum number of models in the response. It may have fewer, even none, and still have a nextCursor.",
     default=100,
 )
 PAGE_SIZE = Parameter(
-    "pageSize", Integer(1, 1000), "How many models to request from Bedrock at a time. The default is maxItems."
+    "pageSize", Integer(1, 1000), "The number of models to request from Bedrock at a time. The default is maxItems."
 )
 CURSOR = Parameter(
     "cursor",

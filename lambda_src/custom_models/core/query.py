@@ -1,6 +1,6 @@
 """A query: the parameters of one request, validated.
 
-Nothing is coerced and nothing is ignored. Every parameter that is not valid is reported at once.
+Values are not converted, and nothing is ignored. One error reports every invalid parameter.
 """
 
 import hashlib
@@ -13,10 +13,10 @@ from custom_models.core.errors import InvalidQuery, ParameterError
 from custom_models.core.parameters import CURSOR, MAX_ITEMS, PAGE_SIZE, PARAMETERS, Filters, Parameter, Value
 
 _MAX_UNKNOWN = 50
-"""Unknown parameters that an error names one by one."""
+"""The maximum number of unknown parameters that an error names."""
 
 _MAX_NAME = 64
-"""Characters of an unknown parameter's name that are repeated to the client."""
+"""The maximum number of characters of an unknown parameter's name in an error."""
 
 _T = TypeVar("_T")
 
@@ -33,7 +33,7 @@ class Query(NamedTuple):
 
     @classmethod
     def from_text(cls, given: Mapping[str, Sequence[str]]) -> "Query":
-        """Read a query string: each name with its decoded values, one for each time it was sent.
+        """Read a query string: the decoded values of each name, one for each time that it was sent.
 
         Raises:
             InvalidQuery: names every parameter that is not valid.
@@ -50,7 +50,7 @@ class Query(NamedTuple):
 
     @classmethod
     def from_json(cls, given: Mapping[str, object]) -> "Query":
-        """Read the fields of a JSON object. ``null`` means absent: many serializers write unset fields so.
+        """Read the fields of a JSON object. ``null`` means absent, because many serializers write it for unset fields.
 
         Raises:
             InvalidQuery: names every parameter that is not valid.
@@ -105,7 +105,7 @@ def _unknown(names: Sequence[object]) -> list[ParameterError]:
 
 
 def _printable(name: object) -> str:
-    # A client chose this text. Control characters in it could break a log line or the runtime's error report.
+    # The text comes from the client. Control characters could break a log line or the runtime's error report.
     text = str(name)
     shown = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[:_MAX_NAME])
     return shown if len(text) <= _MAX_NAME else f"{shown}…"

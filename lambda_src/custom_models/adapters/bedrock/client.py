@@ -1,8 +1,8 @@
-"""The client: boto3's own paginator, one page at a time.
+"""The Bedrock client. It uses boto3's paginator, one page at a time.
 
-One ``paginate()`` per upstream call, of which one page is taken. Within one ``paginate()``,
-botocore keeps ``maxResults`` and cuts pages to ``MaxItems`` in a way that repeats models when the
-page size changes on resume (docs/adr/0003-paging.md).
+Each upstream call starts a new ``paginate()`` and reads one page from it. Reading more pages from the
+same ``paginate()`` would be wrong: botocore sends the same ``maxResults`` each time and cuts pages to
+``MaxItems``, so models are repeated if the page size changes on resume (docs/adr/0003-paging.md).
 """
 
 from typing import Any
@@ -38,9 +38,9 @@ class BedrockSource:
                 connect_timeout=deadline.CONNECT_TIMEOUT,
                 read_timeout=deadline.READ_TIMEOUT,
                 retries={"mode": "standard", "total_max_attempts": deadline.MAX_ATTEMPTS},
-                # botocore builds its own user agent twice for each request, a tenth of a small request's time.
+                # Set here because botocore would build its own twice per request: 10% of a small request's time.
                 user_agent=f"custom-models-api Boto3/{boto3.__version__}",
-                # Query has validated the parameters, more strictly.
+                # Query has already validated the parameters, and more strictly.
                 parameter_validation=False,
             ),
         )
@@ -58,7 +58,7 @@ class BedrockSource:
             self._client.close()
             raise
         except TimeoutError:
-            # The deadline passed between two steps, where no botocore code turned it into its own timeout.
+            # The deadline passed outside the botocore code that converts a timeout to botocore's own exception.
             self._client.close()
             usage.last_error = TimeoutError.__name__
             raise UpstreamUnavailable from None
@@ -67,7 +67,7 @@ class BedrockSource:
         self._renew_credentials(call)
         arguments: dict[str, Any] = dict(filters)
         if token is not None:
-            # Not as StartingToken: botocore decodes it and takes it apart if it happens to be JSON.
+            # Do not pass it as StartingToken: botocore would decode it and, if it happens to be JSON, change it.
             arguments["nextToken"] = token
         pages = self._paginator.paginate(**arguments, PaginationConfig={"PageSize": page_size})
         try:
@@ -78,7 +78,7 @@ class BedrockSource:
             raise translate(error, call.status, token) from None
 
     def _renew_credentials(self, call: events.Call) -> None:
-        # botocore would do this while it signs, where its failure could not be distinguished from a bug.
+        # botocore would renew them while it signs a request. A failure there could not be distinguished from a bug.
         if self._credentials is None:
             return
         try:

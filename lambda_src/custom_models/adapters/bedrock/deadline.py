@@ -14,18 +14,18 @@ READ_TIMEOUT = 5
 MAX_ATTEMPTS = 3
 
 MAX_BACKOFF = 7
-"""Seconds that botocore waits at most in front of a second or third attempt: 2, and up to 5 more if Bedrock asks."""
+"""The longest time in seconds that botocore waits before a retry: 2, plus up to 5 if Bedrock asks for more."""
 
 MAX_ATTEMPT_SECONDS = CONNECT_TIMEOUT + READ_TIMEOUT
 
 
 @contextmanager
 def interrupt_after(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the block after so many seconds, whatever it waits for.
+    """Raise TimeoutError in the block after this many seconds, whatever the block is waiting for.
 
-    botocore's timeouts apply to one address, and to the time between two bytes. A response that
-    arrives byte by byte passes them all. TimeoutError is what a socket raises, so all layers
-    handle it. Only the main thread, in which Lambda calls the handler, can be interrupted.
+    botocore's timeouts limit the time to connect to one address, and the time between two bytes. A
+    response that arrives byte by byte never exceeds them. Sockets raise TimeoutError too, so all
+    layers handle it. Only the main thread, in which Lambda calls the handler, can be interrupted.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

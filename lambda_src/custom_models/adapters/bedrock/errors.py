@@ -1,4 +1,4 @@
-"""botocore's exceptions as errors of the core."""
+"""Translates botocore's exceptions to the core's errors."""
 
 import re
 from typing import Any
@@ -53,7 +53,7 @@ _DENIED = frozenset(
 )
 _EXPIRED = "The credentials of this API have expired; ask its operators to renew them."
 _SIGNATURE = (
-    "Bedrock did not accept the signature of this API; its clock may be wrong, its secret key may be wrong, "
+    "Bedrock did not accept the signature of this API; the API's clock or secret key may be wrong, "
     "or a proxy may change its requests. Ask its operators."
 )
 _DENIED_DETAILS = {
@@ -63,7 +63,7 @@ _DENIED_DETAILS = {
     "RequestExpired": _SIGNATURE,
     "SignatureDoesNotMatch": _SIGNATURE,
     "UnrecognizedClientException": (
-        "Bedrock does not know the credentials of this API; they may be wrong, or the region may not be enabled "
+        "Bedrock does not recognize the credentials of this API; they may be wrong, or the region may not be enabled "
         "in their account. Ask its operators."
     ),
 }
@@ -91,23 +91,23 @@ def translate(error: Exception, status: int, token: str | None) -> Exception:
         token: the token that the call sent.
     """
     if isinstance(error, ClientError):
-        return _of_response(*code_and_status(error.response), token)
+        return _error_for(*code_and_status(error.response), token)
     if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
         return UpstreamDenied()
     if isinstance(error, HTTPClientError | BotocoreConnectionError | ResponseStreamingError):
         return UpstreamUnavailable()
     if isinstance(error, _PARSER_ERRORS) and status:
         # Without a response, the same exceptions are bugs, here or in a credential provider.
-        return UpstreamInvalid() if status < 300 else _of_response("", status, token)
+        return UpstreamInvalid() if status < 300 else _error_for("", status, token)
     return error
 
 
 def translate_credentials(error: Exception) -> Exception:
-    """Return the core's error for an exception of a credential provider: an operator's problem, but not a bug."""
+    """Return the core's error for an exception of a credential provider. Operators must fix it; it is not a bug."""
     if isinstance(error, ClientError):
-        refused = _of_response(*code_and_status(error.response), None)
-        if isinstance(refused, UpstreamThrottled | UpstreamUnavailable):
-            return refused
+        known = _error_for(*code_and_status(error.response), None)
+        if isinstance(known, UpstreamThrottled | UpstreamUnavailable):
+            return known
     if isinstance(error, HTTPClientError | BotocoreConnectionError):
         return UpstreamUnavailable("The credentials of this API could not be renewed in time; send the request again.")
     return UpstreamDenied("The credentials of this API cannot be loaded or renewed; ask its operators to fix them.")
@@ -131,7 +131,7 @@ def code_and_status(parsed: Any) -> tuple[str, int]:
     return code if isinstance(code, str) else "", parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
-def _of_response(code: str, status: int, token: str | None) -> Exception:
+def _error_for(code: str, status: int, token: str | None) -> Exception:
     if is_throttle(code, status):
         return UpstreamThrottled()
     if status >= 500 or status == 408 or code in _TIMED_OUT:

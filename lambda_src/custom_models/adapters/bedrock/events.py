@@ -40,7 +40,7 @@ _current: ContextVar[Call] = ContextVar("call")
 
 @contextmanager
 def call_in_progress(limits: Limits, usage: Usage) -> Iterator[Call]:
-    """Make a call the current one of this thread, and add it and its time to ``usage``."""
+    """Start a call and make it the current one of this thread. Add it and its time to ``usage``."""
     usage.calls += 1
     call = Call(limits, usage)
     reset = _current.set(call)
@@ -69,8 +69,8 @@ def _on_before_send(**_: object) -> None:
 def _on_before_parse(*, response_dict: dict[str, Any], **_: object) -> None:
     """Read a listing as JSON, and leave botocore's parser nothing to parse.
 
-    Faster than botocore's parser, and stricter: it makes an empty list of many invalid bodies
-    (docs/adr/0009-parsing.md). Errors are parsed by botocore.
+    This is faster and stricter than botocore's parser, which returns an empty list for many invalid
+    bodies (docs/adr/0009-parsing.md). botocore still parses errors.
     """
     call = _current.get()
     call.status = response_dict["status_code"]

@@ -8,7 +8,7 @@ from custom_models.core.errors import UpstreamInvalid
 from custom_models.core.models import ModelSummary, Page
 
 _TOKEN = re.compile(r"[^\s\ud800-\udfff]{0,2048}")
-"""Bedrock's own pattern and length, without characters that a URL cannot hold. botocore ignores an empty token."""
+"""Bedrock's own pattern and length, without characters that a URL cannot contain. botocore ignores an empty token."""
 
 _MAX_TEXT = 2048
 _FIELDS = tuple(ModelSummary.__annotations__)
@@ -20,10 +20,10 @@ _TIMESTAMP = re.compile(
 
 
 def page(content: object) -> Page:
-    """Return the page that the JSON content of a response holds.
+    """Return the page in the JSON content of a response.
 
-    Fields that are not known are ignored. Without ``modelSummaries``, which the service model does
-    not require, it is an empty page only if there is no other field than ``nextToken``.
+    Unknown fields are ignored. The service model does not require ``modelSummaries``: if it is missing,
+    the page is empty, but only if the response has no other field than ``nextToken``.
 
     Raises:
         UpstreamInvalid: the content is not a listing. The text names the field, but never its value.
@@ -62,7 +62,7 @@ def model_summary(given: Any) -> ModelSummary:
     try:
         model = {name: value for name in _FIELDS if (value := given.get(name)) is not None}
         model["creationTime"] = rfc3339(model["creationTime"])
-        # All values at once, which is three times as fast; join accepts only text.
+        # Check all values together, which is three times as fast: join raises an error if one is not text.
         text = "".join(model.values())
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise ValueError(_reason(given)) from None
@@ -105,8 +105,8 @@ def _is_timestamp(value: object) -> bool:
 def rfc3339(value: object) -> str:
     """Return a timestamp of an AWS response, text or epoch seconds, as RFC 3339 in UTC.
 
-    Text without an offset is in UTC, as in botocore. Text keeps every digit of its fraction, which
-    a datetime would not.
+    Text without an offset is in UTC, as in botocore. Text keeps every digit of its fraction; a
+    datetime would drop those after the sixth.
 
     Raises:
         ArithmeticError, ValueError: it is not a timestamp.

@@ -1,4 +1,4 @@
-"""The HTTP contract: events of an API Gateway REST API in, proxy responses out."""
+"""The HTTP contract: accepts events of an API Gateway REST API and returns proxy responses."""
 
 from custom_models.adapters.rest_api.api import RestApi, is_http
 

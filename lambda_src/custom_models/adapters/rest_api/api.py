@@ -1,7 +1,7 @@
 """The two routes, and the HTTP rules for their responses.
 
-Routing is a table. Powertools' event handler keeps the current event in a class attribute, which
-all requests of a process share, and costs a tenth of a cold start (docs/adr/0002-two-routes.md).
+Routing is a table. Powertools' event handler is not used: it keeps the current event in a class attribute
+that all requests of a process share, and it takes 10% of a cold start (docs/adr/0002-two-routes.md).
 """
 
 import hashlib
@@ -23,12 +23,12 @@ Response: TypeAlias = dict[str, Any]
 MODELS = "/v1/custom-models"
 DOCUMENT = "/v1/openapi.json"
 
-NO_PARAMETERS = "The OpenAPI document has no parameters."
+NO_PARAMETERS = "This path accepts no parameters."
 
 _METHODS = ("GET", "HEAD")
 _CACHE_CONTROL = "private, no-cache"
 _MAX_LINK = 8000
-"""API Gateway allows 10,240 bytes of response headers. The body contains the cursor in any case."""
+"""Characters; a longer header is omitted. API Gateway allows 10,240 bytes of headers. The body has the cursor too."""
 
 
 def is_http(event: object) -> bool:
@@ -41,7 +41,7 @@ class RestApi:
     """Handles requests from API Gateway."""
 
     def __init__(self, list_models: ListModels, document: Callable[[], str]) -> None:
-        """Take the functions that return the listing of a query, and the OpenAPI document as JSON text."""
+        """``list_models`` returns the listing of a query; ``document`` returns the OpenAPI document as JSON text."""
         self._list_models = list_models
         self._document = document
         self._routes = {MODELS: self._get_models, DOCUMENT: self._get_document}
@@ -118,7 +118,7 @@ def _problem_response(error: CustomModelsError, log: RequestLog) -> Response:
 
 
 def _identify(event: Mapping[str, Any], log: RequestLog) -> None:
-    """Record who sends the request, if the values look like names and not like an attack on the log."""
+    """Record the ids and the caller of the request. Skip values that could inject text into the log."""
     log.route = "unknown"
     context = event["requestContext"]
     log.request_id = _loggable(context.get("requestId")) or log.request_id
@@ -133,7 +133,7 @@ def _loggable(text: object) -> str | None:
 
 
 def _path(event: Mapping[str, Any]) -> str:
-    # The text that {proxy+} matched, because a custom domain adds its base path to the event's path.
+    # Use the text that {proxy+} matched, because a custom domain adds its base path to the event's path.
     matched = event.get("pathParameters")
     if isinstance(matched, dict) and isinstance(matched.get("proxy"), str):
         return "/" + str(matched["proxy"])
@@ -177,5 +177,5 @@ def _matches(etag: str | None, if_none_match: str | None) -> bool:
     """Return whether If-None-Match lists the ETag, by weak comparison (RFC 9110, section 13.1.2)."""
     if etag is None or if_none_match is None:
         return False
-    # Not split at commas, because a tag may contain commas.
+    # Do not split at commas: a tag may contain them.
     return if_none_match.strip() == "*" or etag.removeprefix("W/") in re.findall('"[^"]*"', if_none_match)

@@ -24,12 +24,12 @@ from custom_models.core.query import Query
 _MODEL_DESCRIPTIONS = {
     "modelArn": "The ARN of the custom model.",
     "modelName": "The name of the custom model.",
-    "creationTime": "When the model was created: RFC 3339 in UTC, with all the precision that Bedrock gave.",
+    "creationTime": "When the model was created: RFC 3339 in UTC, with every fraction digit that Bedrock returned.",
     "baseModelArn": "The ARN of the model that it was customized from.",
     "baseModelName": "The name of the model that it was customized from.",
-    "customizationType": "How the model was customized, such as FINE_TUNING. Bedrock adds new values.",
+    "customizationType": "How the model was customized, such as FINE_TUNING. Bedrock may add values.",
     "ownerAccountId": "The account that owns the model.",
-    "modelStatus": "The status of the model, such as Active. Bedrock adds new values.",
+    "modelStatus": "The status of the model, such as Active. Bedrock may add values.",
 }
 
 
@@ -46,14 +46,15 @@ def _document() -> dict[str, object]:
             "version": "1",
             "summary": "An inventory of the custom models of Amazon Bedrock.",
             "description": (
-                "Bedrock's ListCustomModels over HTTPS: validated, and paged by a cursor. Following nextCursor to "
-                "the end returns every model once. A parameter that is unknown, repeated, empty or wrong is refused, "
-                "and the error names every one of them. HEAD works wherever GET does. Requests are signed with AWS "
-                "Signature Version 4. If a request has an X-Correlation-Id, the API logs it."
+                "Bedrock's ListCustomModels over HTTPS, with strict validation and a cursor for paging. If you follow "
+                "nextCursor until it is absent, you get every model exactly once. A request with an unknown, "
+                "repeated, empty or invalid parameter is rejected, and the error names every such parameter. Every "
+                "path that accepts GET also accepts HEAD. Requests must be signed with AWS Signature Version 4. If a "
+                "request has an X-Correlation-Id, the API logs it."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        # Relative to this document, because the stage, the base path and the custom domain are not known here.
+        # Relative to the document's URL, because the stage, the base path and the custom domain are not known here.
         "servers": [{"url": "../v1"}],
         "security": [{"sigv4": []}],
         "paths": {
@@ -78,7 +79,7 @@ _SIGNATURE = {
 _HEADERS = {
     "X-Request-Id": {"description": "Identifies this request in the logs.", "schema": {"type": "string"}},
     "Retry-After": {
-        "description": "Seconds to wait before the request is sent again.",
+        "description": "The number of seconds to wait before you send the same request again.",
         "schema": {"type": "integer"},
     },
 }
@@ -86,20 +87,23 @@ _HEADERS = {
 
 def _list_operation() -> dict[str, object]:
     link = {
-        "description": 'The next page, as a reference relative to this request: `<?…>; rel="next"`.',
+        "description": 'The next page, as a reference relative to the URL of this request: `<?…>; rel="next"`.',
         "schema": {"type": "string"},
     }
     return {
         "operationId": "listCustomModels",
         "summary": "List custom models",
         "description": (
-            "A page may be shorter than maxItems, even empty, and still have a nextCursor: "
-            "only its absence ends the listing."
+            "A page may have fewer models than maxItems, even none, and still have a nextCursor. "
+            "The listing ends only when nextCursor is absent."
         ),
         "parameters": [_parameter(parameter) for parameter in PARAMETERS],
         "responses": {
             "200": _success(
-                "Models.", {"$ref": "#/components/schemas/Listing"}, {"Link": link, "ETag": _ETAG}, _listing()
+                "One page of models.",
+                {"$ref": "#/components/schemas/Listing"},
+                {"Link": link, "ETag": _ETAG},
+                _listing(),
             ),
             "304": _NOT_MODIFIED,
             **_problems(
@@ -123,7 +127,7 @@ def _document_operation() -> dict[str, object]:
 
 
 _REQUEST_ID = {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}
-_ETAG = {"description": "A weak entity tag. It is sent only if there is no nextCursor.", "schema": {"type": "string"}}
+_ETAG = {"description": "A weak entity tag. A page with a nextCursor has none.", "schema": {"type": "string"}}
 _GATEWAY = (
     "`forbidden` (401, 403), `too-many-requests` (429, with Retry-After), `bad-request` (400), `request-too-large` "
     "(413), `unsupported-media-type` (415), `refused` (any other 4xx), `gateway-timeout` (504, with Retry-After) and "
@@ -137,7 +141,7 @@ _NOT_MODIFIED = {"description": "Not modified: the ETag still matches.", "header
 def _parameter(parameter: Parameter) -> dict[str, object]:
     schema = parameter.type.schema()
     if isinstance(parameter.type, DateTime | String) and "pattern" in schema:
-        # The meaning of the pattern, in the words of the error message.
+        # Describe the pattern with the words of the error message.
         schema["description"] = parameter.type.format
     if parameter.default is not None:
         schema["default"] = parameter.default
@@ -213,7 +217,7 @@ def _model_schema() -> dict[str, object]:
     properties["creationTime"]["format"] = "date-time"
     return {
         "type": "object",
-        "description": "One custom model. Optional fields that Bedrock omits are omitted.",
+        "description": "One custom model. An optional field is absent if Bedrock did not return it.",
         "properties": properties,
         "required": [name for name in properties if name in ModelSummary.__required_keys__],
     }
@@ -222,17 +226,17 @@ def _model_schema() -> dict[str, object]:
 def _listing_schema() -> dict[str, object]:
     return {
         "type": "object",
-        "description": "Some models, and a cursor if there are more.",
+        "description": "One page of models.",
         "properties": {
             "modelSummaries": {
                 "type": "array",
-                "description": "In the requested order.",
+                "description": "The models, in the requested order.",
                 "items": {"$ref": "#/components/schemas/ModelSummary"},
             },
             "nextCursor": {
                 "type": "string",
                 "description": (
-                    "Send it as cursor, with the same filters and order, to get the next models. Absent at the end."
+                    "The cursor for the next page. Send it with the same filters and order. Absent on the last page."
                 ),
             },
         },
@@ -245,7 +249,10 @@ def _problem_schema() -> dict[str, object]:
         "type": "object",
         "properties": {
             "parameter": {"type": "string", "description": "The name of the parameter."},
-            "message": {"type": "string", "description": "What the parameter must be, or that it does not exist."},
+            "message": {
+                "type": "string",
+                "description": "What the value must be, or that there is no such parameter.",
+            },
         },
         "required": ["parameter", "message"],
     }
@@ -254,11 +261,11 @@ def _problem_schema() -> dict[str, object]:
         "description": "What went wrong and what to do about it (RFC 9457).",
         "properties": {
             "type": {"type": "string", "format": "uri", "description": f"{TYPE_PREFIX}KIND."},
-            "title": {"type": "string", "description": "What went wrong. All problems of a type have the same title."},
+            "title": {"type": "string", "description": "What went wrong. The same for all problems of a type."},
             "status": {"type": "integer", "description": "The HTTP status."},
             "detail": {"type": "string", "description": "What to do about it."},
             "requestId": {"type": "string", "description": "Identifies this request in the logs, like X-Request-Id."},
-            "errors": {"type": "array", "description": "Every parameter that is not valid.", "items": entry},
+            "errors": {"type": "array", "description": "Every invalid parameter.", "items": entry},
         },
         "required": ["type", "title", "status", "detail", "requestId"],
     }

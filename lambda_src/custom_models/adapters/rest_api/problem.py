@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457)."""
+"""Converts errors to problem details (RFC 9457)."""
 
 from custom_models.core.errors import (
     CursorMismatch,
@@ -23,7 +23,7 @@ class NotFound(CustomModelsError):
 
     kind = "not-found"
     title = "Not found"
-    advice = "This path does not exist; the listing is at /v1/custom-models, its description at /v1/openapi.json."
+    advice = "This path does not exist; use /v1/custom-models, or /v1/openapi.json for the description of the API."
 
 
 class MethodNotAllowed(CustomModelsError):
