@@ -39,7 +39,7 @@ def bundle(target: Path, *, require_bytecode: bool = False) -> bool:
         Without bytecode it works too, but starts more slowly.
 
     Raises:
-        BundlingError: the packages could not be installed or compiled, or are not what the bundle needs; or
+        BundlingError: the packages could not be installed or compiled, or cannot be used in the bundle; or
             bytecode is required, and this machine does not have the function's Python version.
     """
     interpreter = find_interpreter()
@@ -139,8 +139,8 @@ def _compile(target: Path, interpreter: str) -> None:
 def _normalize_modes(target: Path) -> None:
     """Make everything readable for all users, whatever the umask was: Lambda does not run as the owner.
 
-    The zip file keeps the modes, but the CDK's asset hash ignores them. So a bundle with wrong modes would not be
-    deployed again.
+    The zip file keeps the modes, but the CDK's asset hash ignores them. So if a bundle with wrong modes were deployed,
+    a bundle that differs only in the modes would not replace it.
     """
     for path in (target, *target.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -150,7 +150,7 @@ _KEPT_UV_VARIABLES = re.compile(
     "UV_(CACHE_DIR|CONCURRENT_.*|CONFIG_FILE|DEFAULT_INDEX|EXTRA_INDEX_URL|FIND_LINKS|HTTP_.*|INDEX|INDEX_.*"
     "|INSECURE_HOST|KEYRING_PROVIDER|NATIVE_TLS|NO_CACHE|NO_INDEX|OFFLINE|PYTHON_INSTALL_DIR|SYSTEM_CERTS)"
 )
-"""Where packages and interpreters come from. The other variables change what is installed, where and how."""
+"""Variables that say where packages and interpreters come from. All others could change the bundle."""
 
 
 def _environment() -> dict[str, str]:

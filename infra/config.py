@@ -46,7 +46,7 @@ def _string(pattern: str, description: str | None = None) -> Any:
 
 
 def _list(description: str) -> Any:
-    # Not strict: JSON has lists, not tuples. The items are validated strictly all the same.
+    # Not strict, because JSON has lists and the field is a tuple. The items are still validated strictly.
     return Field(strict=False, description=description)
 
 
@@ -66,7 +66,7 @@ class Settings(BaseModel):
     account: Annotated[_AccountId | None, Field(description="an account id, 12 digits")] = None
     region: Annotated[str | None, _string("[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}", "a region, such as us-east-1")] = None
     memory_mb: Annotated[int, _integer(128, 10_240)] = 512
-    # Less leaves no time for one call of Bedrock and the reserve; more exceeds API Gateway's 29 s with a cold start.
+    # Less would leave no time to call Bedrock; with more, a cold start could exceed API Gateway's limit of 29 s.
     timeout_seconds: Annotated[int, _integer(14, 27)] = 27
     reserved_concurrency: Annotated[int | None, _integer(1, 1000)] = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"

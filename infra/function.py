@@ -52,7 +52,7 @@ class Function(Construct):
                     "POWERTOOLS_LOG_LEVEL": config.log_level,
                 },
                 current_version_options=aws_lambda.VersionOptions(
-                    # Keep old versions for rollbacks. But a version of a deployment that was rolled back must go, or
+                    # Keep old versions for rollbacks. But delete a version whose deployment was rolled back: otherwise
                     # the next attempt fails with "A version for this Lambda function exists".
                     removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
                 ),

@@ -65,7 +65,7 @@ class Monitoring(Construct):
             lambda_function=function.function,
             human_readable_name="Function",
             alarm_friendly_name="Function",
-            # Every error response to a direct invocation is an exception, which this counts too. So a few are normal.
+            # A direct invocation reports each error as an exception, which this metric counts. So a few are normal.
             add_fault_count_alarm={"Errors": _errors(20)},
         )
         facade.monitor_custom(
@@ -86,7 +86,7 @@ def _facade(scope: Construct, config: Config, name: str) -> MonitoringFacade:
             alarm_name_prefix=name,
             action=SnsAlarmActionStrategy(on_alarm_topic=topic) if topic is not None else None,
         ),
-        # Dashboards are global to an account, so that the name must differ between regions.
+        # Dashboards are global to an account, so the name must differ between regions.
         dashboard_factory=DefaultDashboardFactory(
             scope, "Dashboards", dashboard_name_prefix=f"{name}-{Stack.of(scope).region}"
         ),
@@ -105,7 +105,7 @@ def _topic(scope: Construct, config: Config) -> aws_sns.ITopic | None:
             actions=["sns:Publish"],
             principals=[aws_iam.ServicePrincipal("cloudwatch.amazonaws.com")],
             resources=[topic.topic_arn],
-            # Not the alarms of other accounts.
+            # Reject the alarms of other accounts.
             conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
         )
     )
@@ -174,7 +174,7 @@ def _metric(
 
 def _callers(function: Function) -> aws_cloudwatch.LogQueryWidget:
     return aws_cloudwatch.LogQueryWidget(
-        title="Who calls it",
+        title="Requests by caller",
         log_group_names=[function.function.log_group.log_group_name],
         width=24,
         height=8,

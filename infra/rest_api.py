@@ -1,4 +1,4 @@
-"""The REST API: every request goes to the function. The gateway's own errors are problem details as well."""
+"""The REST API: passes every request to the function. The gateway's own errors are problem details too."""
 
 import json
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ class RestApi(Construct):
         # The construct adds an output with the URL under a generated name. The stack has its own.
         self.rest_api.node.try_remove_child("Endpoint")
         integration = aws_apigateway.LambdaIntegration(alias, allow_test_invoke=False)
-        # ANY on the root and below it: for a missing method, the gateway responds as if the request were unsigned.
+        # ANY on the root and all paths below it: for an undefined method, the gateway would report a missing signature.
         self.rest_api.root.add_method("ANY", integration)
         self.rest_api.root.add_proxy(default_integration=integration, any_method=True)
         for response in GATEWAY_RESPONSES:
@@ -130,7 +130,7 @@ ACCESS_LOG = {
     "errorType": "$context.error.responseType",
     "error": "$context.error.message",
 }
-"""Fields that lead from a request to the function's log. The query string is left out, because it has the cursor."""
+"""The fields connect a request with the function's log. The query string is omitted because it has the cursor."""
 
 
 class GatewayResponse(NamedTuple):
@@ -138,8 +138,8 @@ class GatewayResponse(NamedTuple):
 
     type: aws_apigateway.ResponseType
     status: int | None
-    """None leaves the status to the gateway. The defaults are for every 4xx or 5xx, and AWS documents 504 for
-    INTEGRATION_FAILURE while access logs of others show 502 (a function that crashes)."""
+    """None means that the gateway chooses it. The two defaults apply to many statuses. For INTEGRATION_FAILURE, AWS
+    documents 504, but published access logs show 502 for a function that crashes."""
     kind: str
     detail: str
     retry_after: int | None = None
@@ -150,14 +150,16 @@ class GatewayResponse(NamedTuple):
         return self.kind.replace("-", " ").capitalize()
 
 
-_SIGN = "Sign the request with AWS Signature Version 4 for execute-api, as a principal that may invoke this API."
+_SIGN = (
+    "Sign the request with AWS Signature Version 4 for execute-api, as a principal with permission to invoke this API."
+)
 _DENIED = (
     "You do not have permission to invoke this API, or your access key is unknown; "
     "check which credentials you use, then ask the operators of this API."
 )
 _SIGNATURE = (
-    "The signature is not valid; check the secret key, the clock of your machine, and that the request was sent as "
-    "it was signed."
+    "The signature is not valid; check the secret key, the clock of your machine, and that nothing changed the "
+    "request after it was signed."
 )
 _EXPIRED = "Your credentials have expired; refresh them and try again."
 _FIREWALL = "A firewall blocked the request; ask the operators of this API."

@@ -1,4 +1,4 @@
-"""The stack: everything that is deployed, as a table of contents."""
+"""The stack: a table of contents of everything that is deployed."""
 
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_iam, aws_secretsmanager
 from constructs import Construct
