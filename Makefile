@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help run invoke check test lint format soak faults bench openapi screenshots lock bootstrap synth diff deploy destroy clean
 
-# Options count only on the command line: a PORT or a STAGE in the environment may be meant for another program.
+# Options are read only from the command line: a PORT or a STAGE in the environment may be for another program.
 option = $(if $(filter command,$(origin $1)),--$2="$$$1")
 MODELS_FROM := $(call option,BEDROCK,bedrock) $(call option,MODELS,models) $(call option,COUNT,count) $(call option,ACCOUNT,account)
 EVENT = {"maxItems": 2}

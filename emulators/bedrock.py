@@ -85,7 +85,7 @@ class Emulator(Faults):
     def load(self, models: Sequence[Model]) -> None:
         """Replace the models, and reset everything else."""
         self._oldest_first = sorted(models, key=lambda model: (model.created, model.arn))
-        # So that every page of a large account costs the same.
+        # Cached, so that every page of a large account takes the same time.
         self._listing = functools.lru_cache(maxsize=8)(self._find)
         self.calls: list[Parameters] = []
         self.connections: list[int] = []
@@ -188,7 +188,7 @@ def _digest(value: object) -> str:
 
 def _token(criteria: Criteria, model: Model, previous: str | None) -> str:
     """Return the token of a page that starts with a model; ``previous`` is the token of an empty page, if any."""
-    # With the previous token, because the position after an empty page is the same and no token occurs twice.
+    # Includes the previous token: the position after an empty page is the same, but no token may occur twice.
     return base64.b64encode(f"{_digest(criteria)} {_digest(previous)} {model.arn}".encode()).decode()
 
 

@@ -44,17 +44,17 @@ def body(content: object) -> Fault:
 
 
 def hang(seconds: float) -> Fault:
-    """Return a fault that closes the connection after so many seconds, without a response."""
+    """Return a fault that closes the connection after this many seconds, without a response."""
     return respond_with(Response(delay=seconds, disconnect=True))
 
 
 def drip(pace: float) -> Fault:
-    """Return a fault that sends the correct body byte by byte, so many seconds apart."""
+    """Return a fault that sends the correct body byte by byte, ``pace`` seconds apart."""
     return lambda correct, _: replace(correct, chunk_size=1, pace=pace)
 
 
 def stall(seconds: float) -> Fault:
-    """Return a fault that pauses for so many seconds in the middle of the correct body."""
+    """Return a fault that pauses for this many seconds in the middle of the correct body."""
     return lambda correct, _: replace(correct, chunk_size=len(correct.body) // 2 + 1, pace=seconds)
 
 

@@ -26,7 +26,7 @@ _RUNTIME_CLIENT = ("awslambdaric", "runtime_client", "simplejson", "snapshot_res
 
 _VERSION = "/2018-06-01/runtime"
 _MAX_WAIT = 60.0
-"""Seconds until a function that does not report fails the call."""
+"""Seconds to wait for a report of the function before the call fails."""
 
 
 def runtime_client_in(folder: Path) -> Path:
@@ -45,7 +45,7 @@ def runtime_client_in(folder: Path) -> Path:
 def lambda_environment(task_root: Path, **extra: str) -> dict[str, str]:
     """Return the whole environment of a function's process: what Lambda sets for a bundle in ``task_root``.
 
-    Credentials are not among it. ``extra`` adds variables and replaces some.
+    It has no credentials. ``extra`` adds or replaces variables.
     """
     lambdas = {
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -62,7 +62,7 @@ def lambda_environment(task_root: Path, **extra: str) -> dict[str, str]:
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "TZ": ":UTC",
     }
-    # Not set by Lambda: where a Python that was built on another machine finds its own library.
+    # Lambda does not set this. A Python that was built on another machine needs it to find its library.
     library = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
     return {**library, **lambdas, **extra}
 
@@ -106,7 +106,7 @@ class Function:
         }
         with log.open("wb") as file:
             self._process = subprocess.Popen(
-                # -S: without this environment's packages. -m puts the bundle first.
+                # -S excludes this environment's packages. -m puts the bundle first on the path.
                 [sys.executable, "-S", "-m", "awslambdaric", "handler.handler"],
                 cwd=bundle,
                 env=lambda_environment(bundle, **variables),

@@ -71,7 +71,7 @@ class _Server(ThreadingHTTPServer):
         self.stopping = threading.Event()
         super().__init__(("127.0.0.1", port), _Handler)
         if tls is not None:
-            # The thread of the connection does the handshake, so that a slow client holds up no other.
+            # The thread of the connection does the handshake, so that a slow client does not block the others.
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
 
@@ -127,14 +127,14 @@ class _Handler(BaseHTTPRequestHandler):
                 return
 
     def log_message(self, *_: object) -> None:
-        """Log nothing: the emulators keep the calls."""
+        """Log nothing: the emulators record the calls."""
 
 
 @contextmanager
 def serve(respond: Respond, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve on 127.0.0.1 from a thread and yield the URL; on exit, end the responses that are still being sent.
 
-    Port 0 is a free one. The certificate of ``tls`` must be valid for localhost.
+    Port 0 selects a free port. The certificate of ``tls`` must be valid for localhost.
 
     Raises:
         OSError: the port is in use.

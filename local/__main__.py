@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m local",
         description="Run the Custom Models API on this machine. No AWS account is needed.",
-        epilog=f"If {ENDPOINT} is set in the environment, the function calls that endpoint and no emulator.",
+        epilog=f"If {ENDPOINT} is set in the environment, the function calls that endpoint instead of an emulator.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve the API over HTTP until Ctrl-C", allow_abbrev=False)
@@ -53,11 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_integer(65_535), default=8000, help="0 selects a free port (default: 8000)")
     invoke.add_argument("event", type=_event, help="the parameters in JSON, such as '{\"maxItems\": 2}'")
     for command in (serve, invoke):
-        _add_options_of_the_models(command)
+        _add_model_options(command)
     return parser
 
 
-def _add_options_of_the_models(parser: argparse.ArgumentParser) -> None:
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bedrock",
         choices=("emulator", "aws"),
@@ -69,13 +69,13 @@ def _add_options_of_the_models(parser: argparse.ArgumentParser) -> None:
         "--models",
         type=_file,
         metavar="FILE",
-        help="the models of the emulator, in the format of `aws bedrock list-custom-models`",
+        help="a file with the models of the emulator, in the format of `aws bedrock list-custom-models`",
     )
     models.add_argument(
         "--count",
         type=_integer(MAX_COUNT),
         metavar="N",
-        help=f"the number of generated models of the emulator, 0 to {MAX_COUNT} (default: {DEFAULT_COUNT})",
+        help=f"the number of models that the emulator generates, 0 to {MAX_COUNT} (default: {DEFAULT_COUNT})",
     )
     parser.add_argument(
         "--account",
@@ -119,7 +119,7 @@ def _handler() -> Handler:
         # Imported here because the function reads its settings from the environment when it is imported.
         from handler import handler
     except ValueError as error:
-        # SettingsError is one; the others are from libraries that read the environment when they are imported.
+        # A SettingsError, or an error of a library that reads the environment when it is imported.
         raise SetupError(str(error)) from None
     return handler
 

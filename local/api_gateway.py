@@ -1,7 +1,7 @@
 """A stand-in for an API Gateway REST API: it calls a Lambda handler for each HTTP request.
 
-The events are those of AWS for the method ``ANY`` on the root and on ``{proxy+}``, with IAM
-authorization. Responses that AWS would reject are rejected. Each invocation has a context with the
+The events are the same as on AWS, for the method ``ANY`` on the root and on ``{proxy+}`` with IAM
+authorization. Responses that AWS would reject are rejected. The context of each invocation has the
 function's time limit. Requests are served concurrently.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl
 
 STAGE = "local"
 FUNCTION_TIMEOUT = 27.0
-"""Seconds, as deployed: the 29 of API Gateway minus a cold start."""
+"""Seconds, as deployed: API Gateway's limit of 29, minus a cold start."""
 
 _ACCOUNT = "123456789012"
 _NULL_IDENTITY = (
@@ -38,7 +38,7 @@ _LOCAL_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?", re.IGNOR
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-"""RFC 9110, section 5. No client can read such a name and value as two headers."""
+"""RFC 9110, section 5. A name and a value that match cannot inject another header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def _problem(request_id: str, status: int, kind: str, title: str, detail: str) -
 
 _TOO_LARGE = (413, "request-too-large", "Request too large", "The URL and the headers are limited to 10,240 bytes.")
 _BAD_REQUEST = (400, "bad-request", "Bad request", "Send valid HTTP.")
-_FORBIDDEN = (403, "forbidden", "Forbidden", "Use 127.0.0.1 or localhost, and not a page of another site.")
+_FORBIDDEN = (403, "forbidden", "Forbidden", "Use the host 127.0.0.1 or localhost, not a page of another site.")
 _GATEWAY_ERROR = (502, "gateway-error", "Gateway error", "The function did not return a valid response.")
 
 
@@ -156,7 +156,7 @@ def http_response(returned: object) -> Response:
     """Return the HTTP response for the return value of a handler.
 
     Raises:
-        ValueError: it is not a proxy response. API Gateway responds with a 502 then.
+        ValueError: it is not a proxy response. API Gateway responds to it with a 502.
     """
     if not isinstance(returned, dict):
         raise ValueError("not an object")
@@ -222,13 +222,13 @@ class _RequestHandler(BaseHTTPRequestHandler):
         try:
             return http_response(self.server.handler(event, Context()))
         except Exception:
-            # API Gateway shows nothing of an exception either.
+            # API Gateway does not show the exception either.
             return _problem(request_id, *_GATEWAY_ERROR)
 
     def _is_foreign(self) -> bool:
         """Return whether the request was sent to another host name (DNS rebinding), or by a page of another site.
 
-        With ``BEDROCK=aws``, the one could read the user's account, and the other use up its request rate.
+        With ``BEDROCK=aws``, the first could list the user's models, and the second could use up the request rate.
         """
         if not all(_LOCAL_HOST.fullmatch(host) for host in self.headers.get_all("Host", [])):
             return True
@@ -240,7 +240,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         is_number = length.isdecimal() and len(length) < 12
         if is_number and int(length) <= _MAX_BODY and "Transfer-Encoding" not in self.headers:
             return self.rfile.read(int(length))
-        # The end of this body is unknown, and so is the start of the next request.
+        # It is unknown where this body ends and the next request starts.
         self.close_connection = True
         return b""
 
@@ -258,7 +258,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
             self.wfile.write(response.body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """Respond to invalid HTTP, or to too many bytes of it, with a problem as API Gateway does."""
+        """Respond to invalid HTTP, or to headers that are too large, with a problem, as API Gateway does."""
         self.close_connection = True
         # Without this, an HTTP/0.9 request would get a response without a status line.
         self.request_version = self.protocol_version

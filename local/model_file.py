@@ -1,7 +1,7 @@
 """Custom models for the emulator, from a file.
 
-The file holds the output of ``aws bedrock list-custom-models``, a response of this API, or a JSON
-array of model summaries. All of it is served as it is, or the file is refused.
+The file contains the output of ``aws bedrock list-custom-models``, a response of this API, or a JSON
+array of model summaries. Its models are served unchanged. If one of them is invalid, the file is rejected.
 """
 
 import json
@@ -20,7 +20,7 @@ from emulators.models import ACCOUNT, Model
 from local import SetupError
 
 _NEXT = ("nextToken", "NextToken", "nextCursor")
-"""The fields for the next page: Bedrock's, the one of the AWS CLI's ``--max-items``, and this API's."""
+"""The fields for the next page: of Bedrock, of the AWS CLI with ``--max-items``, and of this API."""
 
 _ARN = next(str(filter_.type.schema()["pattern"]) for filter_ in FILTERS if filter_.name == "baseModelArnEquals")
 _FORMATS = {
@@ -63,13 +63,13 @@ def read_models(path: Path) -> Sequence[Model]:
         raise ModelFileError(f"{path} cannot be read: {error.strerror}.") from None
     except json.JSONDecodeError as error:
         raise ModelFileError(f"{path} is not JSON: {error}.") from None
-    except (ValueError, RecursionError) as error:  # text that is not UTF-8, or JSON that is nested too deeply, too
+    except (ValueError, RecursionError) as error:  # includes text that is not UTF-8, and JSON that is nested too deeply
         raise ModelFileError(f"{path}: {error}.") from None
     return [_model(model, foundations[arn]) for arn, model in models.items()]
 
 
 def likely_account(models: Sequence[Model]) -> str:
-    """Return the account that owns most of the models; if several do, the first of them."""
+    """Return the account that owns most of the models; if several own equally many, the first of them."""
     owners = Counter(model.account for model in models)
     return owners.most_common(1)[0][0] if owners else ACCOUNT
 
@@ -96,19 +96,19 @@ def _summaries(content: Any) -> tuple[str, list[Any]]:
 
 
 def _checked(summary: Any) -> ModelSummary:
-    """Return a valid summary. The text of a ValueError continues its path."""
+    """Return the summary if it is valid. Otherwise raise ValueError with a text that continues its path."""
     model = model_summary(summary)
     for name, value in summary.items():
         if name not in model:
             raise ValueError(f".{json.dumps(name)} is null, or not a field of a model summary")
-        pattern, what = _FORMATS.get(name, (".+", "text, and not empty"))
+        pattern, what = _FORMATS.get(name, (".+", "text that is not empty"))
         if not re.fullmatch(pattern, str(value)):
             raise ValueError(f".{name} must be {what}, not {json.dumps(value):.80}")
     return model
 
 
 def _foundations(array: str, bases: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the foundation models by the ARN of the model: the bases of their bases, as far as ``bases`` has them."""
+    """Return each model's foundation model by the model's ARN. ``bases`` has the base models, which are followed."""
     foundations: dict[str, str] = {}
     try:
         for arn in TopologicalSorter({arn: [base] for arn, base in bases.items()}).static_order():

@@ -1,6 +1,6 @@
 """The web pages of ``make run``: the explorer at ``/``, and the API reference at ``/docs``.
 
-They are the files in ``local/explorer``, and Swagger UI from the package of Powertools.
+Their files are in ``local/explorer``. Swagger UI comes from the package of Powertools.
 """
 
 import html
@@ -20,7 +20,7 @@ _POLICY = (
 )
 _OWN = _POLICY.format("", "")
 _SWAGGER_UI = _POLICY.format(" 'unsafe-inline'", " data:")
-"""A page loads only from this server, whatever the name of a model holds (https://www.w3.org/TR/CSP3/)."""
+"""Pages load only from this server, even if the name of a model contains HTML (https://www.w3.org/TR/CSP3/)."""
 
 
 def pages(source: str) -> Mapping[str, Response]:

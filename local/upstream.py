@@ -24,7 +24,7 @@ _CURSOR_KEY = "this-key-is-public-use-it-only-locally"
 
 @contextmanager
 def bedrock(which: str, file: Path | None, count: int | None, account: str | None) -> Iterator[str]:
-    """Set the function's environment for a Bedrock, and yield a description of where the models come from.
+    """Set the environment variables that select a Bedrock, and yield a description of where the models come from.
 
     Args:
         which: ``aws`` for the real Bedrock; ``emulator`` for the endpoint in the environment, or else
@@ -61,7 +61,7 @@ def bedrock(which: str, file: Path | None, count: int | None, account: str | Non
 
 @contextmanager
 def _emulator(file: Path | None, count: int, account: str | None) -> Iterator[str]:
-    # Imported here because botocore takes a moment to import, and errors in the options are reported before.
+    # Imported here because importing botocore takes a moment. Errors in the options are reported before that.
     from emulators.bedrock import Emulator
     from emulators.server import serve
     from local.model_file import likely_account, read_models
@@ -70,7 +70,7 @@ def _emulator(file: Path | None, count: int, account: str | None) -> Iterator[st
         print(f"Generating {count:,} models ...", file=sys.stderr, flush=True)
     models = read_models(file) if file else plausible_models(count)
     owner = account or (likely_account(models) if file else ACCOUNT)
-    # The AWS settings of the user are not for the emulator.
+    # The emulator must not be affected by the AWS settings of the user.
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
@@ -85,7 +85,7 @@ def _emulator(file: Path | None, count: int, account: str | None) -> Iterator[st
 
 
 def _use_endpoint(endpoint: str) -> None:
-    # A proxy cannot connect back to this machine. A star means no proxy at all, but only if it stands alone.
+    # A proxy cannot connect back to this machine. A star means that no proxy is used, but only if it is the only entry.
     given = [name.strip() for variable in ("no_proxy", "NO_PROXY") for name in os.environ.get(variable, "").split(",")]
     names = "*" if "*" in given else ",".join(["127.0.0.1", "localhost", *filter(None, given)])
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = names
@@ -113,7 +113,7 @@ def _require_listener(endpoint: str) -> None:
 
 
 def _use_aws() -> str:
-    # These two may be set for something else in this shell.
+    # These two may be set in this shell for another purpose.
     os.environ.pop(ENDPOINT, None)
     os.environ.pop("OWN_ACCOUNT_ID", None)
     # boto3 reads only AWS_DEFAULT_REGION; the AWS CLI and the other SDKs prefer AWS_REGION.

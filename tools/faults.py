@@ -1,4 +1,4 @@
-"""Every fault of Bedrock, and what the function makes of it.
+"""Every fault of Bedrock, and how the function handles it.
 
 ``python -m tools.faults`` tries all of them with the deployed time limits, and writes docs/reliability.md.
 """
@@ -155,7 +155,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tools.faults",
         description="Try every fault of Bedrock with the deployed time limits, which takes minutes. "
-        "Fails if a client sees something else than expected, or sees it too late.",
+        "Fails if a client sees an unexpected response, or sees it too late.",
     )
     parser.add_argument(
         "text",
@@ -169,7 +169,7 @@ def main() -> int:
     with serve(emulator.respond) as url:
         use_bedrock(url)
         for position, case in enumerate(chosen, 1):
-            # A new function for each: all retries are left.
+            # A new function for each attempt, so that botocore has not used up its quota of retries.
             seen = [attempt(build(), emulator, case, later=later, timeout=FUNCTION_TIMEOUT) for later in (False, True)]
             failures += [it.client for it in seen] != [case.first, case.later]
             failures += any(it.seconds > FUNCTION_TIMEOUT for it in seen)

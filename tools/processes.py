@@ -11,12 +11,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def function_settings(bedrock: Mapping[str, str]) -> dict[str, str]:
-    """Return what a function needs besides ``lambda_environment``; it finds Bedrock by the variables ``bedrock``."""
+    """Return what a function needs in addition to ``lambda_environment``; ``bedrock`` says where Bedrock is."""
     return {
         "AWS_ACCESS_KEY_ID": "ASIAIOSFODNN7EXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "an-example-of-a-secret-access-key-only-1",
         "AWS_SESSION_TOKEN": "an-example-of-a-session-token",
-        # No settings of this machine.
+        # Do not read the settings of this machine.
         "AWS_CONFIG_FILE": "/nowhere",
         "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
         "CURSOR_KEY": "a key of the tools, used nowhere else",
@@ -25,14 +25,14 @@ def function_settings(bedrock: Mapping[str, str]) -> dict[str, str]:
 
 
 def use_bedrock(url: str) -> None:
-    """Replace the settings in the environment of this process; a function in it calls the Bedrock at this URL only."""
+    """Replace the settings in this process's environment, so that a function in it calls only Bedrock at this URL."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "CURSOR_", "POWERTOOLS_"))]:
         del os.environ[name]
     os.environ.update(lambda_environment(ROOT, **function_settings({"AWS_ENDPOINT_URL_BEDROCK": url})))
 
 
 def resident_memory(pid: int, *, peak: bool = False) -> float:
-    """Return the resident memory of a process in MB (10^6 bytes): now, or the most that it ever had."""
+    """Return the resident memory of a process in MB (10^6 bytes): the current value or the peak."""
     # Not ru_maxrss: a new process inherits that value from its parent.
     field = "VmHWM" if peak else "VmRSS"
     match = re.search(rf"^{field}:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)

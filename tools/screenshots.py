@@ -38,7 +38,7 @@ def main() -> int:
             return 1
     with serve(Emulator(plausible_models(300)).respond) as bedrock:
         use_bedrock(bedrock)
-        source = "the embedded Bedrock emulator (300 made-up models)"
+        source = "the embedded Bedrock emulator (300 generated models)"
         with serve_api(build(), PORT, pages(source)) as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             for scheme in SCHEMES:

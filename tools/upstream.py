@@ -1,7 +1,7 @@
-"""Bedrock in its own process, so that its CPU time and memory are not those of what is measured.
+"""Bedrock's emulator in its own process, so that its CPU time and memory do not count in a measurement.
 
-``python -m tools.upstream [tls]`` is that process. It writes its URLs as a line of JSON. For each line of its
-standard input, the models to hold and the trouble to make from now on, it writes the counts since the last line.
+``python -m tools.upstream [tls]`` is that process. It writes its URLs as a line of JSON. Each line of its standard
+input says which models and faults it must have from now on. For each, it writes the counts since the previous line.
 """
 
 import json
@@ -41,7 +41,7 @@ FAULT_PROBLEMS = frozenset(problem for problem, _ in _FAULTS)
 
 
 def newest(count: int, models: int) -> list[str]:
-    """Return the ARNs of the first models that an account with so many models lists."""
+    """Return the ARNs of the first ``count`` models in the listing of an account with this many models."""
     ordered = sorted(plausible_models(models), key=lambda model: (model.created, model.arn), reverse=True)
     return [model.arn for model in ordered[:count]]
 
@@ -85,9 +85,9 @@ class Upstream:
         return {"AWS_ENDPOINT_URL_BEDROCK": self._urls["https"], "AWS_CA_BUNDLE": str(trusted)}
 
     def load(self, models: int, seed: int = 0, trouble: Trouble | None = None) -> Counts:
-        """Hold so many models of this seed from now on; return the counts since the last time.
+        """Replace the models with this many models of this seed, and return the counts since the last call.
 
-        If ``trouble`` is None, responses are kept, so that no measurement waits for one.
+        If ``trouble`` is None, responses are cached, so that measurements do not wait for them.
         """
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps([models, seed, trouble and asdict(trouble)]) + "\n")
@@ -107,7 +107,7 @@ class Upstream:
 
 
 class _Bedrock:
-    """The emulator, with kept responses or with trouble."""
+    """The emulator, with cached responses or with faults."""
 
     def __init__(self, models: int, seed: int, trouble: Trouble | None) -> None:
         self.counts = Counts()
@@ -145,7 +145,7 @@ class _Bedrock:
             return requested if self._random.random() < 0.8 else self._random.randint(0, requested)
 
 
-def _certified() -> tuple[ssl.SSLContext, str]:
+def _tls_context() -> tuple[ssl.SSLContext, str]:
     """Return a server's TLS context, and the certificate of the authority that signed it."""
     # Imported here: only the benchmark installs it.
     import trustme
@@ -166,14 +166,14 @@ def main(*, tls: bool) -> None:
     with ExitStack() as stack:
         urls = {"http": stack.enter_context(serve(respond))}
         if tls:
-            context, urls["authority"] = _certified()
+            context, urls["authority"] = _tls_context()
             urls["https"] = stack.enter_context(serve(respond, tls=context))
         print(json.dumps(urls), flush=True)
         for line in sys.stdin:
             models, seed, trouble = json.loads(line)
             counts, bedrock = bedrock.counts, _Bedrock(models, seed, trouble and Trouble(**trouble))
             print(json.dumps(asdict(counts)), flush=True)
-        # Clients that are still connected end too.
+        # Do not wait for clients that are still connected.
         os._exit(0)
 
 

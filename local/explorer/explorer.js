@@ -20,7 +20,7 @@ const state = () => history.state ?? FIRST_PAGE;
 /** The query in the URL. It has a cursor only if somebody opened the page with one. */
 const queryInUrl = () => new URLSearchParams(location.search);
 
-/** The query to send: that of the URL, with the cursor of the current page. */
+/** The query to send: the query in the URL, with the cursor of the current page. */
 function query() {
   const params = queryInUrl();
   const { cursor } = state().pages[state().page];
@@ -412,7 +412,7 @@ async function start() {
   await begin();
 }
 
-/** Makes the form, unless it is there already, and loads the models. */
+/** Makes the form if it does not exist yet, and loads the models. */
 async function begin() {
   try {
     if (element("form").hidden) await makeForm();

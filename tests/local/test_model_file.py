@@ -208,9 +208,9 @@ class TestInvalidFile:
             ("modelArn", arn("a", account=""), "must be the ARN of a custom model, not "),
             ("modelArn", arn("a") + " ", "must be the ARN of a custom model, not "),
             ("modelName", "a\nb", "has characters that are not printable"),
-            ("modelName", "", "must be text, and not empty"),
+            ("modelName", "", "must be text that is not empty"),
             ("baseModelArn", "amazon.nova-lite-v1:0:300k", "must be the ARN of a custom or a foundation model, not "),
-            ("customizationType", "", "must be text, and not empty"),
+            ("customizationType", "", "must be text that is not empty"),
             ("ownerAccountId", "1234", 'must be an account ID of 12 digits, not "1234"'),
             ("modelStatus", "\ud800", "has characters that are not printable"),
             (

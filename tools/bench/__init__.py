@@ -1,1 +1,1 @@
-"""Measure the built bundle beside its peers: ``python -m tools.bench``."""
+"""Compare the built bundle with its peers: ``python -m tools.bench``."""

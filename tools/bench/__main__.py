@@ -1,4 +1,4 @@
-"""``python -m tools.bench``: measure the built bundle beside its peers, on this machine.
+"""``python -m tools.bench``: compare the built bundle with its peers, on this machine.
 
 A section is a module with ``measure(contestants, rounds)``, which returns tables.
 """
@@ -47,7 +47,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench",
-        description="Measure the function's bundle beside its peers, in turns and in one run. Takes some minutes.",
+        description="Compare the function's bundle with its peers, measured in turns in one run. Takes some minutes.",
     )
     names = ", ".join(SECTIONS)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"one of {names} (default: all)")

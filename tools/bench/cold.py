@@ -50,7 +50,7 @@ def _first_request(process: Process) -> None:
 
 
 def _usages(starts: Sequence[_Start], rounds: int) -> list[list[float]]:
-    """Return the medians of each start but the first, which is that of an empty interpreter; its times are deducted."""
+    """Return the medians of each start, minus those of the first one, which only starts an empty interpreter."""
     values = interleaved([partial(_usage, start) for start in starts], rounds)
     empty, *medians = [[median(figures) for figures in zip(*usages, strict=True)] for usages in values]
     return [[figure - base for figure, base in zip(figures, empty, strict=True)] for figures in medians]

@@ -1,4 +1,4 @@
-"""The function's bundle and those of its peers, each built as its own users build it."""
+"""The bundles of the function and of its peers, each built as its users build it."""
 
 import shutil
 import subprocess
@@ -31,7 +31,7 @@ class Contestant:
     name: str
     bundle: Path
     target: str
-    """``MODULE:NAME`` of the handler; empty for a process that ends where it would import it."""
+    """``MODULE:NAME`` of the handler; empty for a process that ends instead of importing one."""
 
     event: Callable[[Parameters], Any]
     roots: str = "botocore/cacert.pem"
@@ -51,7 +51,7 @@ class Contestants(NamedTuple):
 
     @property
     def handlers(self) -> tuple[Contestant, ...]:
-        """The peers and the function, which all take the same requests."""
+        """The peers and the function, which all accept the same requests."""
         return (*self.peers, self.ours)
 
 
@@ -127,7 +127,7 @@ def _build_peer(target: Path, *modules: Path) -> Path:
 
 
 def _add_chalice(requirements: Path, target: Path) -> None:
-    """Add the two files of Chalice that ``chalice package`` adds; its requirements are those of the command line."""
+    """Add the two files of Chalice that ``chalice package`` adds. Only its command line needs its requirements."""
     whole = target.with_name("chalice-whole")
     _install(requirements, whole, "--no-deps")
     target.mkdir()

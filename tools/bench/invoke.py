@@ -2,7 +2,7 @@
 
 ``invoke.py BUNDLE MODULE:NAME RESULTS`` reads lines ``[times, event]`` from standard input. For each it writes
 to the file descriptor RESULTS a line with the CPU seconds and the length of the body, then the body.
-With an empty MODULE:NAME it ends where it would import the handler.
+With an empty MODULE:NAME it ends instead of importing a handler.
 """
 
 import importlib

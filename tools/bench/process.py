@@ -22,10 +22,10 @@ from tools.processes import function_settings
 from tools.upstream import Variables
 
 _ISOLATED = ("-P", "-S", "-s", "-B")
-"""Python options: import nothing of this machine, write nothing. Not -I, which would ignore PYTHONHASHSEED."""
+"""Python options: do not import this machine's packages or write bytecode. Not -I: it would ignore PYTHONHASHSEED."""
 
 _VALGRIND = ("valgrind", "--quiet", "--tool=callgrind", "--dump-before=getloadavg")
-"""Counts instructions, from zero again at each call of that function: see ``mark`` in invoke.py."""
+"""Counts instructions. Each call of getloadavg starts a new count: see ``mark`` in invoke.py."""
 
 _SETTINGS = {
     "HOME": "/nowhere",  # otherwise boto3 would look for the user's own settings
@@ -114,7 +114,7 @@ class Process:
 
 
 Step: TypeAlias = Callable[[Process], object]
-"""A request, or some, to a process."""
+"""Sends one or more requests to a process."""
 
 
 def two_at_a_time(measure: Callable[[_T], _R], items: Iterable[_T]) -> list[_R]:
@@ -135,7 +135,7 @@ def interleaved(measures: Sequence[Callable[[], _R]], rounds: int) -> list[list[
 
 
 def count_instructions(contestant: Contestant, variables: Variables, steps: Sequence[Step]) -> list[float]:
-    """Return the instructions of each step, NaN without valgrind; those of the first include the handler's import.
+    """Return the instructions of each step; NaN without valgrind. The first step includes the handler's import.
 
     Each step must send one request, or one request a number of times.
 

@@ -78,7 +78,7 @@ def _walk(process: Process, items: int) -> list[_Page]:
 
 
 def _instructions(contestant: Contestant, upstream: Upstream, pages: Sequence[_Page]) -> tuple[float, float]:
-    """Return the instructions in millions near the start and near the end, without the last page: it has no cursor."""
+    """Return the instructions in millions near the start and near the end. Omits the last page: it has no cursor."""
     warm_up, first, last = pages[1:4], pages[4 : 4 + _COUNTED], pages[-1 - _COUNTED : -1]
     steps = [partial(Process.request, parameters=page.parameters) for page in (*warm_up, *first, *last)]
     counts = [count / 1e6 for count in count_instructions(contestant, upstream.http, steps)[len(warm_up) :]]

@@ -1,6 +1,6 @@
 """Warm requests: CPU and instructions of a request in a process that has responded before.
 
-The base is boto3's bare call of the same page. Over plain HTTP, because TLS adds the same to all of them.
+The base is boto3's bare call of the same page. They use plain HTTP, because TLS adds the same to all of them.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from tools.report import Table, number, progress, ratio
 from tools.upstream import Upstream, newest
 
 _TIMED = {10: 10, 100: 3, 1000: 1}
-"""Requests per timing, by the models of a page: some milliseconds, so that the turns are short."""
+"""Requests per timing, by the models per page. A timing takes some milliseconds, so that turns are short."""
 
 _COUNTED = {10: 10, 100: 5, 1000: 2}
-"""Requests per count of instructions: under callgrind each takes fifty times as long."""
+"""Requests per count, by the models per page. Few, because callgrind makes each take fifty times as long."""
 
 
 class _Page(NamedTuple):

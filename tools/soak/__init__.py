@@ -1,1 +1,1 @@
-"""Load tests: a thousand walks at once in two environments, with and without faults of Bedrock; and memory."""
+"""Load tests: a thousand concurrent walks in two environments, with and without faults of Bedrock; and memory."""

@@ -32,9 +32,9 @@ Start: TypeAlias = Callable[[Variables, Path], AbstractContextManager[Server]]
 
 @dataclass(frozen=True)
 class Environment:
-    """One way to run the function, and the faults that Bedrock makes for it.
+    """One way to run the function, and the faults that the emulator of Bedrock injects.
 
-    The bursts of faults are longer than botocore's three attempts at most of the concurrent requests.
+    A burst of faults is so long that all three attempts of most concurrent requests fail.
     """
 
     name: str
@@ -43,11 +43,11 @@ class Environment:
 
 
 def environments(bundled: Path, walks: int) -> tuple[Environment, Environment]:
-    """Return the local server, and some containers of the bundle, for so many concurrent walks."""
+    """Return the local server, and some containers of the bundle, for this many concurrent walks."""
     start = partial(containers, bundled, _CONTAINERS)
     return (
         Environment("local server", local_server, Trouble(0.05, walks // 2, 3 * walks)),
-        # Fewer concurrent requests, and a walk waits while others are retried.
+        # Shorter bursts: fewer requests are concurrent, and a walk waits while others are retried.
         Environment(f"bundle, {_CONTAINERS} containers", start, Trouble(0.02, 20, 1000)),
     )
 
@@ -68,7 +68,7 @@ class Soak:
         self._walks = Walks(seed)
 
     def walk(self, environment: Environment, count: int, *, faults: bool) -> Result:
-        """Make so many walks at once, with or without faults of Bedrock."""
+        """Run this many walks concurrently, with or without faults of Bedrock."""
         with self._serving(environment, environment.trouble if faults else Trouble()) as server:
             start = time.monotonic()
             walks = list(self._run(server, range(count), count))
@@ -80,7 +80,7 @@ class Soak:
             return Result(row, [*_wrong(walks), *_mismatches(server, outcomes, counts)])
 
     def measure_memory(self, environment: Environment, requests: int) -> Result:
-        """Send so many requests to one process, and check that its memory does not grow."""
+        """Send this many requests to one process, and check that its memory does not grow."""
         with self._serving(environment, Trouble(0.002)) as server:
             walks: list[Walk] = []
             sizes: list[float] = []
@@ -126,9 +126,9 @@ def _wrong(walks: Sequence[Walk]) -> list[str]:
 
 
 def _mismatches(server: Server, outcomes: Counter[str], counts: Counts) -> Iterator[str]:
-    """Yield what clients, the log and Bedrock disagree about.
+    """Yield the differences between what clients received, the log, and what Bedrock received.
 
-    Each fault of Bedrock must have caused one retry or ended one request, and nothing else may have.
+    Each fault of Bedrock must cause one retry or end one request. Nothing else may do so.
     """
     yield from server.unexpected()
     logged = list(server.requests())
@@ -138,13 +138,13 @@ def _mismatches(server: Server, outcomes: Counter[str], counts: Counts) -> Itera
     attempts = sum(line["upstream_pages"] + line["upstream_retries"] for line in logged)
     if attempts != counts.calls:
         yield f"the log has {attempts:,} calls, and Bedrock received {counts.calls:,}"
-    felt = sum(
+    failed = sum(
         line["upstream_retries"] + (line.get("stop_reason", line["outcome"]) in FAULT_PROBLEMS) for line in logged
     )
-    if felt != counts.faults:
-        yield f"the log has {felt:,} failed calls, and Bedrock failed {counts.faults:,}"
+    if failed != counts.faults:
+        yield f"the log has {failed:,} failed calls, and Bedrock failed {counts.faults:,}"
     if counts.invalid:
-        yield f"{counts.invalid:,} calls of Bedrock were not valid"
+        yield f"{counts.invalid:,} calls to Bedrock were not valid"
 
 
 def main() -> int:
@@ -177,11 +177,11 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.soak",
-        description="Load the local server and the built bundle for some minutes. The same seed makes the same walks; "
-        "which of their requests Bedrock fails depends on timing.",
+        description="Load the local server and the built bundle for some minutes. The same seed makes the same walks, "
+        "but timing decides which of their requests fail.",
     )
     parser.add_argument("--walks", type=int, default=1000, help="number of concurrent walks (default: 1000)")
-    parser.add_argument("--requests", type=int, default=50_000, help="per process, for its memory (default: 50000)")
+    parser.add_argument("--requests", type=int, default=50_000, help="requests per memory test (default: 50000)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="default: a random one")
     return parser
 

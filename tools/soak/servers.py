@@ -1,4 +1,4 @@
-"""The two ways to run the function: the local server, and the built bundle in containers; all in child processes."""
+"""Two ways to run the function in child processes: the local server, and the built bundle in containers."""
 
 import itertools
 import json
@@ -127,7 +127,7 @@ def _http_client(url: str) -> Send:
 
 @contextmanager
 def containers(bundle: Path, count: int, upstream: Variables, folder: Path) -> Iterator[Server]:
-    """Run the bundle under Lambda's runtime client, in processes of which each serves one request at a time."""
+    """Run the bundle under Lambda's runtime client, in processes that each serve one request at a time."""
     client = runtime_client_in(folder / "runtime-client")
     settings = function_settings(upstream)
     logs = [folder / f"{number}.log" for number in range(count)]
@@ -143,7 +143,7 @@ def _container_client(functions: Sequence[Function]) -> Send:
     turns = itertools.count()
 
     def send(parameters: Parameters) -> Result:
-        # Alternating, so that a walk and its cursors use both kinds of event.
+        # Alternate, so that a walk and its cursors use both kinds of event.
         direct = next(turns) % 2 == 0
         function = idle.get()
         try:

@@ -15,10 +15,10 @@ from tools.upstream import FAULT_PROBLEMS
 MODELS = 400
 
 _MAX_REQUESTS = 2000
-"""After so many requests a walk counts as endless."""
+"""After this many requests, a walk stops and counts as wrong."""
 
 _INVALID_RATE = 0.03
-"""The share of requests in front of which a walk sends one that must be refused."""
+"""The probability that a walk sends an invalid request before a valid one."""
 
 
 @dataclass
@@ -104,7 +104,7 @@ def _sizes(rng: random.Random, total: int) -> Parameters:
 
 
 def _send_invalid(walk: Walk, rng: random.Random, request: Parameters, send: Send) -> None:
-    """Send a request that must be refused."""
+    """Send a request that must be rejected."""
     choices: list[tuple[str, Parameters]] = [
         ("invalid-query", {**request, "maxItems": 0}),
         ("invalid-query", {**request, "namecontains": "churn"}),

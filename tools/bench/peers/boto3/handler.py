@@ -27,5 +27,5 @@ def handler(event, context):
 
 
 def call(event, context):
-    """Make the call alone: what the warm handlers are measured against."""
+    """Make only the call: the base that the warm handlers are compared with."""
     return client.list_custom_models(**event)
