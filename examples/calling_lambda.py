@@ -25,7 +25,7 @@ class ListingFailed(Exception):
     """The function raised an error; ``error_type`` is its class, such as ``InvalidQuery`` or ``ExpiredCursor``."""
 
     def __init__(self, error: dict[str, Any]) -> None:
-        """Take the error as Lambda reports it."""
+        """``error`` is the payload of Lambda's response."""
         self.error_type = str(error.get("errorType"))
         super().__init__(f"{self.error_type}: {error.get('errorMessage')}")
 

@@ -1,4 +1,4 @@
-"""A client of the Custom Models API to copy: lists all models, page by page, with signed requests.
+"""An example client of the Custom Models API: lists all models, page by page, with signed requests. Copy and adapt it.
 
     python client.py https://ID.execute-api.us-east-1.amazonaws.com/dev/ nameContains=churn isOwned=true
 

@@ -25,7 +25,7 @@ options=(--silent --show-error --fail-with-body --max-time 35 --retry 4 --output
 if [[ -n ${AWS_ACCESS_KEY_ID-} ]]; then
   region=${AWS_REGION:-${AWS_DEFAULT_REGION-}}
   [[ ! $url =~ \.execute-api\.([a-z0-9-]+)\. ]] || region=${BASH_REMATCH[1]}
-  [[ -n $region ]] || { echo "list.sh: AWS_REGION: must be set to sign requests" >&2; exit 2; }
+  [[ -n $region ]] || { echo "list.sh: set AWS_REGION to sign requests" >&2; exit 2; }
   options+=(--aws-sigv4 "aws:amz:$region:execute-api"
     --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY")
   [[ -z ${AWS_SESSION_TOKEN-} ]] || options+=(--header "x-amz-security-token: $AWS_SESSION_TOKEN")

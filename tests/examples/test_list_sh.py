@@ -118,7 +118,7 @@ def test_the_region_for_the_signature_may_be_boto3s_own(serve: Serve, run: Run) 
 
 def test_usage_errors(run: Run) -> None:
     assert "usage: list.sh URL" in run().stderr
-    assert "AWS_REGION: must be set to sign" in run("http://127.0.0.1:9", AWS_ACCESS_KEY_ID="a").stderr
+    assert "set AWS_REGION to sign" in run("http://127.0.0.1:9", AWS_ACCESS_KEY_ID="a").stderr
 
 
 def test_it_signs_requests_if_there_are_credentials(new_api: Callable[[], Api], serve: Serve, run: Run) -> None:
