@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """What one request may use."""
 
@@ -29,7 +29,7 @@ class Limits:
         return calls < self.max_calls and self.remaining >= max_attempt_seconds
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False)
 class Usage:
     """What one request used upstream, whether it succeeded or failed. The log and the metrics report it."""
 

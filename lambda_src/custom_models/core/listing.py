@@ -6,7 +6,6 @@ from typing import NamedTuple
 from custom_models.core.budget import Limits, Usage
 from custom_models.core.cursor import TOKEN_REPEATED, CursorSigner, Position
 from custom_models.core.errors import UpstreamInvalid, UpstreamThrottled, UpstreamUnavailable
-from custom_models.core.filters import require_filtered
 from custom_models.core.models import ModelSummary, Page, PageSource
 from custom_models.core.query import Query
 
@@ -87,7 +86,11 @@ class _Walk:
         page = self._source.fetch(self._query.filters, size, token, self._limits, self._usage)
         if len(page.models) > size:
             raise UpstreamInvalid("Bedrock returned more models than were requested.")
-        require_filtered(page.models, self._query.filters, self._source.account)
+        if self._query.filters:
+            # Imported here because a request without filters does not need it.
+            from custom_models.core.filters import require_filtered
+
+            require_filtered(page.models, self._query.filters, self._source.account)
         return page
 
 

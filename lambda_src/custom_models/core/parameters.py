@@ -6,9 +6,8 @@ direct invocations (JSON values), and to generate the OpenAPI document.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 Value: TypeAlias = str | bool | int | datetime
 Filters: TypeAlias = Mapping[str, str | bool | datetime]
@@ -141,7 +140,6 @@ class Integer(NamedTuple):
         return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
 
 
-@dataclass(frozen=True)
 class DateTime:
     """A point in time. The offset is required, because a guess could be wrong.
 
@@ -149,18 +147,19 @@ class DateTime:
     misread are accepted too: a space between date and time, an offset without a colon, lower case letters.
     """
 
-    round_up: bool = False
-    """Whether digits after microseconds are rounded up, not down, so that a filter excludes no matching model."""
-
-    format: ClassVar[str] = (
+    format = (
         "an RFC 3339 date-time with an offset and at most nine fraction digits, "
         "such as 2026-01-31T00:00:00Z, in the years 1970 to 9999"
     )
-    pattern: ClassVar[str] = (
+    pattern = (
         r"(19[7-9][0-9]|[2-9][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
         r"[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?"
         r"([Zz]|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])"
     )
+
+    def __init__(self, *, round_up: bool = False) -> None:
+        """Round digits after microseconds up or down. The right direction excludes no matching model."""
+        self._round_up = round_up
 
     def from_json(self, value: object) -> datetime:
         """Accept the text of a date-time and return it in UTC."""
@@ -179,7 +178,7 @@ class DateTime:
             raise ValueError(f"must be {self.format} (this day does not exist)") from None
         instant = seconds.replace(microsecond=microseconds)
         # The largest datetime cannot be rounded up. No model is created after it.
-        rounded_up = self.round_up and rest != "" and instant < datetime.max.replace(tzinfo=UTC)
+        rounded_up = self._round_up and rest != "" and instant < datetime.max.replace(tzinfo=UTC)
         return instant + timedelta(microseconds=1) if rounded_up else instant
 
     from_text = from_json

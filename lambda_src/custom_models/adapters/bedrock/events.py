@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
@@ -21,17 +20,19 @@ from custom_models.adapters.bedrock.errors import code_and_status, is_throttle
 from custom_models.core.budget import Limits, Usage
 
 
-@dataclass(eq=False, slots=True)
 class Call:
-    """A call in progress."""
+    """A call in progress.
 
-    limits: Limits
-    usage: Usage
-    status: int = 0
-    """The status of the last attempt's response; 0 if there is none yet."""
+    ``status`` is that of the last attempt's response, 0 if there is none yet. ``content`` is the JSON
+    content of a response with status 200, None if there is none, or it is not JSON.
+    """
 
-    content: object = None
-    """The JSON content of a response with status 200; None if there is none, or it is not JSON."""
+    def __init__(self, limits: Limits, usage: Usage) -> None:
+        """Take the limits of the request, and what it used so far."""
+        self.limits = limits
+        self.usage = usage
+        self.status = 0
+        self.content: object = None
 
 
 # botocore passes no context to its event handlers, so they find their call in this variable.
