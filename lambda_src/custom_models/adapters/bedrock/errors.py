@@ -41,12 +41,6 @@ _DENIED = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
-        "AuthFailure",
-        "IncompleteSignature",
-        "IncompleteSignatureException",
-        "InvalidClientTokenId",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
         "NotAuthorized",
         "OptInRequired",
     }
@@ -56,16 +50,24 @@ _SIGNATURE = (
     "Bedrock did not accept the signature of this API; the API's clock or secret key may be wrong, "
     "or a proxy may change its requests. Ask its operators."
 )
+_UNKNOWN = (
+    "Bedrock does not recognize the credentials of this API; they may be wrong, or the region may not be enabled "
+    "in their account. Ask its operators."
+)
 _DENIED_DETAILS = {
+    "AuthFailure": _UNKNOWN,
     "ExpiredToken": _EXPIRED,
     "ExpiredTokenException": _EXPIRED,
+    "IncompleteSignature": _SIGNATURE,
+    "IncompleteSignatureException": _SIGNATURE,
+    "InvalidClientTokenId": _UNKNOWN,
     "InvalidSignatureException": _SIGNATURE,
+    "MissingAuthenticationToken": _SIGNATURE,
+    "MissingAuthenticationTokenException": _SIGNATURE,
     "RequestExpired": _SIGNATURE,
+    "RequestTimeTooSkewed": _SIGNATURE,
     "SignatureDoesNotMatch": _SIGNATURE,
-    "UnrecognizedClientException": (
-        "Bedrock does not recognize the credentials of this API; they may be wrong, or the region may not be enabled "
-        "in their account. Ask its operators."
-    ),
+    "UnrecognizedClientException": _UNKNOWN,
 }
 """Denials whose cause is not a missing permission
 (https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html)."""
