@@ -57,6 +57,11 @@ class Settings:
                 f"CURSOR_LIFETIME_SECONDS must be a whole number from {MIN_LIFETIME} to {MAX_LIFETIME}."
             )
         service = environment.get("POWERTOOLS_SERVICE_NAME") or "custom-models"
+        if not re.fullmatch("(?!:)[!-~][ -~]{0,254}", service):
+            # CloudWatch accepts no other value of a dimension, and Powertools would omit it.
+            raise SettingsError(
+                "POWERTOOLS_SERVICE_NAME must be 1 to 255 printable ASCII characters, not starting with a space or :."
+            )
         for name in ("POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"):
             if environment.get(name, "").upper() not in ("", *LOG_LEVELS):
                 raise SettingsError(f"{name} must be one of {', '.join(LOG_LEVELS)}.")

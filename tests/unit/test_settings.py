@@ -81,6 +81,12 @@ def test_only_the_given_environment_is_read_and_names_are_case_sensitive(monkeyp
     assert Settings.read({"CURSOR_SECRET_ID": SECRET_ID}).cursor_lifetime == 86_400
 
 
+@pytest.mark.parametrize("name", [" ", " x", ":x", "caf\u00e9", "a\nb", "x" * 256])
+def test_a_service_name_that_cloudwatch_would_not_accept_is_an_error(name: str) -> None:
+    with pytest.raises(SettingsError, match="POWERTOOLS_SERVICE_NAME must be"):
+        Settings.read({"CURSOR_KEY": KEY, "POWERTOOLS_SERVICE_NAME": name})
+
+
 def test_the_key_is_not_in_the_text_of_the_settings() -> None:
     settings = Settings.read({"CURSOR_KEY": KEY})
     assert KEY not in f"{settings!r} {settings}"
