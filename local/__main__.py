@@ -120,7 +120,8 @@ def _handler() -> Handler:
         from handler import handler
     except ValueError as error:
         # A SettingsError, or an error of a library that reads the environment when it is imported.
-        raise SetupError(str(error)) from None
+        named = error if type(error).__name__ == "SettingsError" else f"A POWERTOOLS_ setting cannot be used: {error}."
+        raise SetupError(str(named)) from None
     return handler
 
 

@@ -16,7 +16,7 @@ DEFAULT_COUNT = 300
 SLOW_COUNT = 50_000
 """Generating this many models takes noticeable time."""
 
-_SIGN_IN = "sign in (aws sso login, AWS_PROFILE=...) or omit BEDROCK=aws."
+_SIGN_IN = "sign in (aws sso login, AWS_PROFILE=...) or use the embedded emulator."
 
 _CURSOR_KEY = "this-key-is-public-use-it-only-locally"
 """Signs cursors unless CURSOR_KEY is set. A constant, so that cursors stay valid after a restart."""
@@ -99,16 +99,19 @@ def _use_endpoint(endpoint: str) -> None:
 
 
 def _require_listener(endpoint: str) -> None:
-    from botocore.utils import get_environ_proxies  # here for the same reason as above
+    from botocore.httpsession import ProxyConfiguration  # here for the same reason as above
+    from botocore.utils import get_environ_proxies
 
-    # Behind a proxy, this machine may not even resolve the endpoint's name, so the proxy is what must listen.
-    proxy = get_environ_proxies(endpoint).get(urlsplit(endpoint).scheme)
-    url = urlsplit(endpoint if proxy is None else proxy if "//" in proxy else f"http://{proxy}")
+    proxy, host = None, "in the environment"
     try:
+        # Behind a proxy, this machine may not even resolve the endpoint's name, so the proxy is what must listen.
+        proxy = ProxyConfiguration(get_environ_proxies(endpoint)).proxy_url_for(endpoint)
+        url = urlsplit(proxy or endpoint)
+        host = url.hostname or host
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         socket.create_connection((url.hostname or "", port), timeout=2).close()
     except (OSError, ValueError, KeyError):
-        place = f"{ENDPOINT}={endpoint}" if proxy is None else f"the proxy {url.hostname} for {ENDPOINT}={endpoint}"
+        place = f"{ENDPOINT}={endpoint}" if proxy is None else f"the proxy {host} for {ENDPOINT}={endpoint}"
         raise SetupError(f"Nothing listens at {place}; start it, or unset it to use the embedded emulator.") from None
 
 
@@ -132,7 +135,8 @@ def _called_endpoint() -> str:
             credentials.get_frozen_credentials()
         endpoint = session.client("bedrock").meta.endpoint_url if session.region_name else None
     except Exception as error:  # a credential provider may raise anything, for example for an expired SSO session
-        raise SetupError(f"Your AWS settings cannot be used: {error} Correct them, {_SIGN_IN}") from None
+        reason = str(error).strip().rstrip(".:")
+        raise SetupError(f"Your AWS settings cannot be used: {reason}. Correct them, {_SIGN_IN}") from None
     if credentials is None:
         raise SetupError(f"There are no AWS credentials; {_SIGN_IN}")
     if endpoint is None:

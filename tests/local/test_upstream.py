@@ -93,6 +93,11 @@ class TestProxy:
             f"Nothing listens at the proxy 127.0.0.1 for {ENDPOINT}="
         )
 
+    @pytest.mark.parametrize("proxy", ["http://[", "http://x:99999", "socks5://127.0.0.1:9", "HTTP://127.0.0.1:9"])
+    def test_a_proxy_that_boto3_cannot_use_is_one_line(self, local: Local, proxy: str) -> None:
+        line = local.refusal(**CREDENTIALS, HTTP_PROXY=proxy, **{ENDPOINT: "http://bedrock.invalid"})
+        assert line.startswith("Nothing listens at the proxy ")
+
     @pytest.mark.parametrize("spelling", ["NO_PROXY", "no_proxy"])
     @pytest.mark.parametrize("value", ["*", "127.0.0.1", " localhost , 127.0.0.1", "example.com"])
     def test_this_machine_is_called_without_the_proxy(
@@ -178,6 +183,10 @@ class TestCredentials:
         assert line.startswith("Your AWS settings cannot be used: ")
         assert "aws sso login" in line
 
+    def test_the_cause_and_the_remedy_are_separate_sentences(self, local: Local) -> None:
+        line = local.refusal("--bedrock", "aws", AWS_PROFILE="nobody")
+        assert "(nobody) could not be found. Correct them, sign in" in line
+
     def test_a_credential_process_that_fails_stops_the_start(self, local: Local) -> None:
         local.configure("[default]\nregion = us-east-1\ncredential_process = false\n")
         assert "aws sso login" in local.refusal("--bedrock", "aws")
@@ -196,4 +205,4 @@ class TestCredentials:
     ],
 )
 def test_a_wrong_setting_of_the_function_is_one_line(local: Local, name: str, value: str) -> None:
-    assert local.refusal(**{name: value})
+    assert name.partition("_")[0] in local.refusal(**{name: value})
