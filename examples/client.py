@@ -60,7 +60,7 @@ def custom_models(url: str, /, **filters: str | int | bool) -> Iterator[dict[str
     while True:
         page = _get(f"{url.rstrip('/')}/v1/custom-models", query, signer)
         yield from page["modelSummaries"]
-        if "nextCursor" not in page:  # only this means the end: a page may be short or empty
+        if not page.get("nextCursor"):  # only this means the end: a page may be short or empty
             return
         query["cursor"] = page["nextCursor"]
 

@@ -20,8 +20,9 @@ cursor=
 page=$(mktemp)
 trap 'rm -f "$page"' EXIT
 
-# Write to a file: each attempt of --retry overwrites it. Between attempts, curl waits as Retry-After says.
-options=(--silent --show-error --fail-with-body --max-time 35 --retry 4 --output "$page")
+# Write to a file: each attempt of --retry overwrites it. Between attempts, curl waits as Retry-After says,
+# and --retry-max-time limits that: curl may read a date in the past as a very long time.
+options=(--silent --show-error --fail-with-body --max-time 35 --retry 4 --retry-max-time 240 --output "$page")
 if [[ -n ${AWS_ACCESS_KEY_ID-} ]]; then
   region=${AWS_REGION:-${AWS_DEFAULT_REGION-}}
   [[ ! $url =~ \.execute-api\.([a-z0-9-]+)\. ]] || region=${BASH_REMATCH[1]}

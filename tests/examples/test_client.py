@@ -155,6 +155,12 @@ class TestErrors:
         with pytest.raises(ApiError, match=r"^200 "):
             list(custom_models(serve(lambda *_: {"statusCode": 200, "body": body})))
 
+    @pytest.mark.parametrize("cursor", [None, ""])
+    def test_a_next_cursor_without_a_value_is_the_end(self, serve: Serve, cursor: str | None) -> None:
+        pages: list[dict[str, object]] = [{"modelSummaries": [], "nextCursor": cursor}]
+        url = serve(lambda *_: {"statusCode": 200, "body": json.dumps(pages.pop())})
+        assert list(custom_models(url)) == []
+
 
 class TestSignature:
     @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
