@@ -158,7 +158,7 @@ class DateTime:
     )
 
     def __init__(self, *, round_up: bool = False) -> None:
-        """Round digits after microseconds up or down. The right direction excludes no matching model."""
+        """Round digits after microseconds down, or up for an upper bound, so that no matching model is excluded."""
         self._round_up = round_up
 
     def from_json(self, value: object) -> datetime:
