@@ -55,9 +55,11 @@ def bundle(target: Path, *, require_bytecode: bool = False) -> bool:
     shutil.copytree(
         SOURCE, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "requirements.txt")
     )
+    # Before the compilation too, which cannot write into folders that were copied from read-only sources.
+    _normalize_modes(target)
     if interpreter is not None:
         _compile(target, interpreter)
-    _normalize_modes(target)
+        _normalize_modes(target)
     return interpreter is not None
 
 
@@ -148,7 +150,8 @@ def _normalize_modes(target: Path) -> None:
 
 _KEPT_UV_VARIABLES = re.compile(
     "UV_(CACHE_DIR|CONCURRENT_.*|CONFIG_FILE|DEFAULT_INDEX|EXTRA_INDEX_URL|FIND_LINKS|HTTP_.*|INDEX|INDEX_.*"
-    "|INSECURE_HOST|KEYRING_PROVIDER|NATIVE_TLS|NO_CACHE|NO_INDEX|OFFLINE|PYTHON_INSTALL_DIR|SYSTEM_CERTS)"
+    "|INSECURE_HOST|KEYRING_PROVIDER|NATIVE_TLS|NO_CACHE|NO_CONFIG|NO_INDEX|OFFLINE|PYTHON_INSTALL_DIR"
+    "|REQUEST_TIMEOUT|SYSTEM_CERTS)"
 )
 """Variables that say where packages and interpreters come from. All others could change the bundle."""
 
