@@ -13,6 +13,9 @@ _TOKEN = re.compile(r"[^\s\ud800-\udfff]{0,2048}")
 _MAX_TEXT = 2048
 _FIELDS = tuple(ModelSummary.__annotations__)
 _REQUIRED = ModelSummary.__required_keys__
+_UTC = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])(?:[.][0-9]+)?Z")
+"""What Bedrock sends: the fast path."""
+
 _TIMESTAMP = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9])([.][0-9]+)?"
     r"([Zz]|[+-][0-9]{2}:?[0-9]{2})?"
@@ -111,11 +114,12 @@ def rfc3339(value: object) -> str:
     Raises:
         ArithmeticError, ValueError: it is not a timestamp.
     """
+    if isinstance(value, str) and (match := _UTC.fullmatch(value)):
+        datetime.fromisoformat(match[1])  # raises ValueError for a day that does not exist
+        return value
     if isinstance(value, str) and (match := _TIMESTAMP.fullmatch(value)):
         date, time, fraction, offset = match.groups()
         instant = datetime.fromisoformat(f"{date}T{time}{offset if offset not in ('Z', 'z', None) else ''}")
-        if offset == "Z" and value[10] == "T":
-            return value
         if instant.tzinfo is not None:
             instant = instant.astimezone(UTC).replace(tzinfo=None)
         return f"{instant.isoformat()}{fraction or ''}Z"
