@@ -1,4 +1,4 @@
-"""Reduces botocore's data files to the two operations that the function calls.
+"""Reduces botocore's data files to the three operations that the function calls.
 
 botocore parses whole JSON files when a client is created, even if only one operation is used. Other
 services, other operations and documentation are removed; everything else stays exactly as AWS wrote it.
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-OPERATIONS = {"bedrock": "ListCustomModels", "secretsmanager": "GetSecretValue"}
+OPERATIONS = {"bedrock": "ListCustomModels", "secretsmanager": "GetSecretValue", "sts": "AssumeRole"}
 """The operation that the function calls, by service."""
 
 AMAZON_ROOTS = (

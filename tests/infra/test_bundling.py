@@ -8,16 +8,24 @@ import ssl
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import aws_cdk as cdk
+import botocore.compat
 import botocore.loaders
+import botocore.session
 import pytest
 from aws_cdk.assertions import Annotations, Match
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import ClientError
 from botocore.loaders import Loader
 from botocore.model import ListShape, ServiceModel, Shape, StructureShape
+from botocore.parsers import ResponseParserError
 from botocore.regions import EndpointResolver
 
 from infra import bundling
@@ -151,16 +159,17 @@ class TestContents:
         assert not [name for name in found if {"tests", "bin", "examples"} & set(Path(name).parts[:-1])]
         assert not [name for name in found if name.startswith(".") or name.endswith(("py.typed", "requirements.txt"))]
 
-    def test_botocore_has_the_data_of_two_services(self, bundled: Path) -> None:
+    def test_botocore_has_the_data_of_three_services(self, bundled: Path) -> None:
         data = bundled / "botocore" / "data"
-        assert {path.name for path in data.iterdir() if path.is_dir()} == {"bedrock", "secretsmanager"}
+        assert {path.name for path in data.iterdir() if path.is_dir()} == {"bedrock", "secretsmanager", "sts"}
         assert {path.name for path in data.iterdir() if path.is_file()} == {
             *("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json"),
         }
         assert (bundled / "botocore" / "cacert.pem").is_file()
 
     @pytest.mark.parametrize(
-        ("service", "operation"), [("bedrock", "ListCustomModels"), ("secretsmanager", "GetSecretValue")]
+        ("service", "operation"),
+        [("bedrock", "ListCustomModels"), ("secretsmanager", "GetSecretValue"), ("sts", "AssumeRole")],
     )
     def test_service_models_are_botocores(self, bundled: Path, service: str, operation: str) -> None:
         ours, theirs = loader(bundled), botocore.loaders.create_loader()
@@ -180,7 +189,7 @@ class TestContents:
         )
         assert ours == {"ListCustomModels": theirs["ListCustomModels"]}
 
-    @pytest.mark.parametrize("service", ["bedrock", "secretsmanager"])
+    @pytest.mark.parametrize("service", ["bedrock", "secretsmanager", "sts"])
     def test_every_region_has_the_same_endpoint_as_in_botocore(self, bundled: Path, service: str) -> None:
         ours, theirs = (
             EndpointResolver(it.load_data("endpoints")) for it in (loader(bundled), botocore.loaders.create_loader())
@@ -215,6 +224,137 @@ class TestContents:
         for name, file in files(bundled).items():
             content = file.read_bytes()
             assert not [path for path in paths if path in content], name
+
+
+ASSUMED_ROLE = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <AssumeRoleResult>
+    <AssumedRoleUser>
+      <AssumedRoleId>AROA123456789012EXAMPLE:custom-models-dev</AssumedRoleId>
+      <Arn>arn:aws:sts::111122223333:assumed-role/custom-models-reader/custom-models-dev</Arn>
+    </AssumedRoleUser>
+    <Credentials>
+      <AccessKeyId>ASIAEXAMPLE</AccessKeyId>
+      <SecretAccessKey>se/cr+et&amp;</SecretAccessKey>
+      <SessionToken>to/ken==</SessionToken>
+      <Expiration>2026-11-23T20:21:00Z</Expiration>
+    </Credentials>
+    <PackedPolicySize>6</PackedPolicySize>
+  </AssumeRoleResult>
+  <ResponseMetadata><RequestId>c6104cbe</RequestId></ResponseMetadata>
+</AssumeRoleResponse>"""
+
+
+class RawBody:
+    """The body of a response, as botocore reads it."""
+
+    def __init__(self, content: str) -> None:
+        self._content = content.encode()
+
+    def stream(self, **_: object) -> list[bytes]:
+        return [self._content]
+
+
+class TestSts:
+    """AssumeRole with the bundle's data, compared with botocore's."""
+
+    @pytest.fixture(autouse=True)
+    def _no_endpoint(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("AWS_ENDPOINT_URL")
+
+    @pytest.fixture
+    def clients(self, bundled: Path) -> Callable[[str], list[Any]]:
+        """Return two clients for a region: one with the bundle's data and one with botocore's."""
+        loaders = loader(bundled), botocore.loaders.create_loader()
+        config = ClientConfig(retries={"mode": "standard", "total_max_attempts": 1})
+
+        def create(region: str) -> list[Any]:
+            sessions = [botocore.session.Session() for _ in loaders]
+            for session, data in zip(sessions, loaders, strict=True):
+                session.register_component("data_loader", data)
+            return [session.create_client("sts", region, config=config) for session in sessions]
+
+        return create
+
+    @pytest.mark.parametrize("external_id", [{}, {"ExternalId": "a+b/c=@d"}])
+    def test_each_region_gets_the_same_request_at_its_own_endpoint(
+        self, clients: Callable[[str], list[Any]], external_id: dict[str, Any]
+    ) -> None:
+        resolver = EndpointResolver(botocore.loaders.create_loader().load_data("endpoints"))
+        for partition in resolver.get_available_partitions():
+            for region in resolver.get_available_endpoints("sts", partition):
+                ours, theirs = (assume_role(client, ASSUMED_ROLE, **external_id)[0] for client in clients(region))
+                assert ours == theirs
+                suffix = resolver.get_partition_dns_suffix(partition)
+                assert ours["url"] == f"https://sts.{region}.{suffix}/"
+                assert f"/{region}/sts/aws4_request" in ours["credential"]
+
+    def test_the_credentials_are_the_same(self, clients: Callable[[str], list[Any]]) -> None:
+        ours, theirs = (assume_role(client, ASSUMED_ROLE)[1] for client in clients("eu-west-1"))
+        assert ours == theirs
+        assert ours["Credentials"] == {
+            "AccessKeyId": "ASIAEXAMPLE",
+            "SecretAccessKey": "se/cr+et&",
+            "SessionToken": "to/ken==",
+            "Expiration": datetime(2026, 11, 23, 20, 21, tzinfo=ours["Credentials"]["Expiration"].tzinfo),
+        }
+        assert ours["Credentials"]["Expiration"].utcoffset() == timedelta(0)
+
+    @pytest.mark.parametrize(
+        ("status", "code"),
+        [
+            (403, "AccessDenied"),
+            (403, "ExpiredTokenException"),
+            (403, "RegionDisabledException"),
+            (403, "InvalidClientTokenId"),
+            (403, "SignatureDoesNotMatch"),
+            (400, "MalformedPolicyDocument"),
+            (400, "PackedPolicyTooLarge"),
+            (400, "ValidationError"),
+            (400, "Throttling"),
+            (500, "InternalFailure"),
+            (503, "ServiceUnavailable"),
+        ],
+    )
+    def test_the_errors_are_the_same(self, clients: Callable[[str], list[Any]], status: int, code: str) -> None:
+        body = (
+            '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">'
+            f"<Error><Type>Sender</Type><Code>{code}</Code><Message>Not &lt;this&gt; time</Message></Error>"
+            "<RequestId>c6104cbe</RequestId></ErrorResponse>"
+        )
+        ours, theirs = (assume_role(client, body, status)[1] for client in clients("eu-west-1"))
+        assert ours == theirs
+        assert ours["Error"] == {"Type": "Sender", "Code": code, "Message": "Not <this> time"}
+
+    @pytest.mark.parametrize("body", ["", "<html>Bad gateway</html>", "<html", "{}"])
+    def test_a_response_of_another_form_has_the_same_result(
+        self, clients: Callable[[str], list[Any]], body: str
+    ) -> None:
+        for status in (200, 400, 502):
+            ours, theirs = (assume_role(client, body, status)[1] for client in clients("eu-west-1"))
+            assert ours == theirs
+
+
+def assume_role(client: Any, body: str, status: int = 200, **parameters: Any) -> tuple[dict[str, Any], Any]:
+    """Call AssumeRole; return what was sent, and what the client makes of the response."""
+    sent: dict[str, Any] = {}
+
+    def send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        sent.update(method=request.method, url=request.url, body=request.body, headers=dict(request.headers.items()))
+        return AWSResponse(request.url, status, botocore.compat.HTTPHeaders(), RawBody(body))
+
+    client.meta.events.register("before-send.sts.AssumeRole", send)
+    role = "arn:aws:iam::111122223333:role/custom-models-reader"
+    result: Any
+    try:
+        result = client.assume_role(RoleArn=role, RoleSessionName="custom-models-dev", **parameters)
+    except ClientError as error:
+        result = {"class": type(error).__qualname__, "text": str(error), **error.response}
+    except (ResponseParserError, KeyError) as error:  # botocore does not expect XML of another form in a success
+        result = repr(error)
+    # These differ from request to request. The credential has the region and the service that the signature is for.
+    sent["credential"] = sent["headers"].pop("Authorization").decode().partition(", ")[0]
+    del sent["headers"]["X-Amz-Date"], sent["headers"]["amz-sdk-invocation-id"]
+    return sent, result
 
 
 @needs_interpreter

@@ -15,9 +15,18 @@ from custom_models.adapters.session import new_session
 
 Call = Callable[[Any], object]
 
+ARN = "arn:aws:iam::111122223333"
 CALLS: dict[str, Call] = {
     "bedrock": lambda client: list(client.get_paginator("list_custom_models").paginate(nameContains="a")),
     "secretsmanager": lambda client: client.get_secret_value(SecretId="a", VersionStage="AWSCURRENT"),
+    "sts": lambda client: client.assume_role(
+        RoleArn=f"{ARN}:role/a", RoleSessionName="custom-models-dev", ExternalId="c/d"
+    ),
+}
+EMPTY_RESPONSES = {
+    "bedrock": b'{"modelSummaries": []}',
+    "secretsmanager": b"{}",
+    "sts": b"<AssumeRoleResponse><AssumeRoleResult/></AssumeRoleResponse>",
 }
 UNIQUE_HEADERS = {"X-Amz-Date", "Authorization", "amz-sdk-invocation-id"}
 """Their values differ from request to request."""
@@ -29,7 +38,7 @@ def request(session: boto3.Session, service: str) -> AWSPreparedRequest:
 
     def send(request: AWSPreparedRequest, **_: object) -> AWSResponse:
         sent.append(request)
-        return AWSResponse(request.url, 200, HTTPHeaders(), RawBody())
+        return AWSResponse(request.url, 200, HTTPHeaders(), RawBody(EMPTY_RESPONSES[service]))
 
     client: Any = session.client(service)  # type: ignore[call-overload]
     client.meta.events.register("before-send", send)
@@ -41,8 +50,11 @@ def request(session: boto3.Session, service: str) -> AWSPreparedRequest:
 class RawBody:
     """The body of a response, as botocore reads it."""
 
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
     def stream(self, **_: object) -> list[bytes]:
-        return [b'{"modelSummaries": []}']
+        return [self._content]
 
 
 @pytest.fixture(autouse=True)

@@ -8,14 +8,14 @@ import boto3
 import botocore.handlers
 import botocore.session
 
-_SERVICES = ("bedrock", "secrets-manager")
+_SERVICES = ("bedrock", "secrets-manager", "sts")
 """The services that the function calls, spelled as in the names of botocore's events."""
 
 
 def new_session() -> boto3.Session:
     """Return a new session. In Lambda, it has no event handlers of services that the function does not call.
 
-    botocore registers 127 handlers with each session. The function's services need nine of them;
+    botocore registers 127 handlers with each session. The function's services need eleven of them;
     registering the others takes 5% of a cold start. All handlers are registered outside Lambda, where
     credentials may come from another service (SSO, STS), and if botocore's list of handlers does not
     have the expected form.
