@@ -1,4 +1,4 @@
-"""An emulator of Bedrock's ListCustomModels.
+"""An emulator of Bedrock's ListCustomModels: of one source, or of all sources of an organization.
 
 It validates requests with botocore's service model, so that it and the API's own validation cannot share a mistake.
 """
@@ -7,19 +7,18 @@ import base64
 import functools
 import hashlib
 import json
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
-import botocore.loaders
-from botocore.model import ServiceModel, Shape
+from botocore.model import Shape
 
+from emulators.credentials import AuthenticationError, authenticate
 from emulators.faults import Fault, Faults, Parameters, respond_with
 from emulators.models import ACCOUNT, Model
 from emulators.server import Request, Response, json_response
+from emulators.validation import ValidationError, input_shape, parse
 
 DEFAULT_MAX_RESULTS = 100
 """Bedrock does not document its default."""
@@ -52,10 +51,6 @@ def fields(**changed: object) -> Fault:
     return change
 
 
-class ValidationError(Exception):
-    """The request is invalid; the text is Bedrock's message."""
-
-
 class Emulator(Faults):
     """The custom models of one account in one region.
 
@@ -69,8 +64,7 @@ class Emulator(Faults):
     def __init__(self, models: Sequence[Model], account: str = ACCOUNT) -> None:
         """Start with these models, in any order; ``account`` is the caller's."""
         super().__init__()
-        service: Any = ServiceModel(botocore.loaders.create_loader().load_service_model("bedrock", "service-2"))
-        self._shapes: Mapping[str, Shape] = service.operation_model("ListCustomModels").input_shape.members
+        self._shapes: Mapping[str, Shape] = input_shape("bedrock", "ListCustomModels").members
         self._filters: Mapping[str, Callable[[Model, Any], bool]] = {
             "creationTimeBefore": lambda model, instant: model.created < instant,
             "creationTimeAfter": lambda model, instant: model.created > instant,
@@ -113,7 +107,7 @@ class Emulator(Faults):
         return self.inject(correct, parameters)
 
     def _page(self, parameters: Parameters) -> dict[str, object]:
-        values = {name: _parse(name, value, self._shapes.get(name)) for name, value in parameters.items()}
+        values = {name: parse(name, value, self._shapes.get(name)) for name, value in parameters.items()}
         size: int = values.pop("maxResults", DEFAULT_MAX_RESULTS)
         token: str | None = values.pop("nextToken", None)
         criteria = tuple(sorted(values.items()))
@@ -134,52 +128,45 @@ class Emulator(Faults):
         return models, {model.arn: position for position, model in enumerate(models)}
 
 
-def _instant(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ" if "." in text else "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+class Call(NamedTuple):
+    """A signed request, to any source."""
+
+    source: str
+    access_key: str
 
 
-def _integer(text: str) -> int:
-    if not re.fullmatch(r"-?[0-9]+", text):
-        raise ValueError(text)
-    return int(text)
+class Organization:
+    """Bedrock in several accounts and regions: each source has its own emulator.
 
+    The account is taken from the credentials, and the region from the scope of the signature.
 
-_PARSERS: Mapping[str, Callable[[str], Any]] = {
-    "boolean": {"true": True, "false": False}.__getitem__,
-    "integer": _integer,
-    "string": str,
-    "timestamp": _instant,
-}
-
-
-def _parse(name: str, text: str, shape: Shape | None) -> Any:
-    """Return the value of a parameter.
-
-    Raises:
-        ValidationError: it breaks a rule of botocore's service model. The message is in AWS's words.
+    Attributes:
+        sources: the emulators, such as ``sources["111122223333/us-east-1"].misbehave(throttle)``.
+        calls: the requests to all sources in order, retries and requests to unknown sources included.
     """
-    if shape is None:
-        return text
-    try:
-        value = _PARSERS[shape.type_name](text)
-    except (KeyError, ValueError):
-        raise _invalid(name, text, f"be of type {shape.type_name}") from None
-    rules: Mapping[str, Any] = shape.metadata
-    size, unit = (value, "value") if shape.type_name == "integer" else (len(text), "length")
-    if text not in rules.get("enum", [text]):
-        raise _invalid(name, text, f"satisfy enum value set: [{', '.join(rules['enum'])}]")
-    if size < rules.get("min", size):
-        raise _invalid(name, text, f"have {unit} greater than or equal to {rules['min']}")
-    if size > rules.get("max", size):
-        raise _invalid(name, text, f"have {unit} less than or equal to {rules['max']}")
-    if "pattern" in rules and not re.fullmatch(rules["pattern"], text):
-        raise _invalid(name, text, f"satisfy regular expression pattern: {rules['pattern']}")
-    return value
 
+    def __init__(self, models: Mapping[str, Sequence[Model]], account: str = ACCOUNT) -> None:
+        """Start with the models of each source; ``account`` is that of callers without credentials of STS."""
+        self._account = account
+        self.load(models)
 
-def _invalid(name: str, text: str, constraint: str) -> ValidationError:
-    failed = f"Value '{text}' at '{name}' failed to satisfy constraint: Member must {constraint}"
-    return ValidationError(f"1 validation error detected: {failed}")
+    def load(self, models: Mapping[str, Sequence[Model]]) -> None:
+        """Replace the sources, and reset everything else."""
+        self.sources = {source: Emulator(own, source.partition("/")[0]) for source, own in models.items()}
+        self.calls: list[Call] = []
+
+    def respond(self, request: Request) -> Response:
+        """Return the response to an HTTP request."""
+        try:
+            caller = authenticate(request, "bedrock")
+        except AuthenticationError as invalid:
+            return error(invalid.code, 403, str(invalid))
+        source = f"{caller.account or self._account}/{caller.region}"
+        self.calls.append(Call(source, caller.access_key))
+        if source not in self.sources:
+            # The same as for a region that the account has not enabled.
+            return error("UnrecognizedClientException", 403, "The security token included in the request is invalid.")
+        return self.sources[source].respond(request)
 
 
 def _digest(value: object) -> str:

@@ -45,7 +45,7 @@ def runtime_client_in(folder: Path) -> Path:
 def lambda_environment(task_root: Path, **extra: str) -> dict[str, str]:
     """Return the whole environment of a function's process: what Lambda sets for a bundle in ``task_root``.
 
-    It has no credentials. ``extra`` adds or replaces variables.
+    It has the account's id, as the stack sets it, and no credentials. ``extra`` adds or replaces variables.
     """
     lambdas = {
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -59,6 +59,7 @@ def lambda_environment(task_root: Path, **extra: str) -> dict[str, str]:
         "AWS_REGION": "us-east-1",
         "LAMBDA_TASK_ROOT": str(task_root),
         "LANG": "en_US.UTF-8",
+        "OWN_ACCOUNT_ID": "123456789012",
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "TZ": ":UTC",
     }

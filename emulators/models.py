@@ -58,21 +58,28 @@ class Model:
         return {name: value for name, value in fields.items() if value is not None}
 
 
-def plausible_models(count: int, seed: int = 0) -> Sequence[Model]:
-    """Return this many models, newest first. They depend on the seed only; some share their creation time."""
-    rng = random.Random(seed)
+def plausible_models(count: int, seed: int = 0, account: str = ACCOUNT, region: str = REGION) -> Sequence[Model]:
+    """Return this many models of a source, newest first; some share their creation time, some another account owns.
+
+    They depend on the arguments only, and are different ones in each source.
+    """
+    # The models of the default source are in the documents.
+    rng = random.Random(seed if (account, region) == (ACCOUNT, REGION) else f"{seed} {account}/{region}")
     models: list[Model] = []
     created = _NEWEST
     for number in range(count, 0, -1):
         if rng.random() > 0.05:
             created -= timedelta(seconds=rng.randint(60, 86_400), milliseconds=rng.randint(0, 999))
-        models.append(_plausible(rng, number, created, models))
+        models.append(_plausible(rng, number, created, models, (account, region)))
     return models
 
 
-def _plausible(rng: random.Random, number: int, created: datetime, earlier: Sequence[Model]) -> Model:
+def _plausible(
+    rng: random.Random, number: int, created: datetime, earlier: Sequence[Model], source: tuple[str, str]
+) -> Model:
+    account, region = source
     foundation_id = rng.choice(_FOUNDATION_MODELS)
-    foundation_arn = f"arn:aws:bedrock:{REGION}::foundation-model/{foundation_id}"
+    foundation_arn = f"arn:aws:bedrock:{region}::foundation-model/{foundation_id}"
     base_arn = foundation_arn
     kind = rng.choice(_TYPES)
     if earlier and rng.random() < 0.1:
@@ -80,10 +87,11 @@ def _plausible(rng: random.Random, number: int, created: datetime, earlier: Sequ
         base = rng.choice(earlier)
         base_arn, foundation_arn = base.arn, base.foundation_arn
         foundation_id = foundation_arn.rpartition("/")[2]
-    owner = OTHER_ACCOUNT if rng.random() < 0.08 else ACCOUNT
+    sharing = OTHER_ACCOUNT if account != OTHER_ACCOUNT else ACCOUNT
+    owner = sharing if rng.random() < 0.08 else account
     suffix = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=12))
     return Model(
-        arn=f"arn:aws:bedrock:{REGION}:{owner}:custom-model/{foundation_id}/{suffix}",
+        arn=f"arn:aws:bedrock:{region}:{owner}:custom-model/{foundation_id}/{suffix}",
         name=f"{rng.choice(_TASKS)}-{rng.choice(_TEAMS)}-v{number}",
         created=created,
         base_arn=base_arn,
