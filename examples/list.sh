@@ -3,6 +3,10 @@
 #
 #   list.sh https://ID.execute-api.us-east-1.amazonaws.com/dev/ nameContains=churn isOwned=true
 #
+# Add allowPartial=true to list what can be listed when an account or a region of the inventory fails. The exit status
+# is 0 if the listing is complete, 3 if it is not (the models are printed, and a line on stderr names the missing
+# sources), 1 after an error (nothing is printed), and 2 if the arguments are wrong.
+#
 # Signs requests if AWS_ACCESS_KEY_ID is set: for the region in the URL, or else for AWS_REGION or AWS_DEFAULT_REGION.
 # `make run` needs no signature.
 set -euo pipefail
@@ -16,9 +20,12 @@ shift
 # The largest page, so that a listing needs the fewest requests.
 [[ " $*" == *" maxItems"* ]] || set -- maxItems=1000 "$@"
 cursor=
+walk=1
 
+# The models are printed at the end, because the listing may have to start again.
 page=$(mktemp)
-trap 'rm -f "$page"' EXIT
+models=$(mktemp)
+trap 'rm -f "$page" "$models"' EXIT
 
 # Write to a file: each attempt of --retry overwrites it. Between attempts, curl waits as Retry-After says,
 # and --retry-max-time limits that: curl may read a date in the past as a very long time.
@@ -36,8 +43,16 @@ while true; do
   # The signature needs the parameters encoded and sorted.
   query=$(jq -nr '$ARGS.positional | sort | map(split("=") | "\(.[0] | @uri)=\(.[1:] | join("=") | @uri)") | join("&")' \
     --args "$@" ${cursor:+"cursor=$cursor"})
+  : >"$page"
   if ! curl "${options[@]}" "${url%/}/v1/custom-models?$query"; then
-    jq -r '"list.sh: \(.detail)"' "$page" >&2 || true
+    jq -r '"list.sh: \(.detail)\(if .source then " (source \(.source))" else "" end)"' "$page" >&2 || true
+    # After an expired cursor, or a change of the inventory, only a new listing can succeed. It is tried three times.
+    if ((walk < 3)) && jq -e '.type | test(":(expired-cursor|cursor-mismatch)$")' "$page" >/dev/null 2>&1; then
+      echo "list.sh: starting again" >&2
+      walk=$((walk + 1)) cursor=
+      : >"$models"
+      continue
+    fi
     exit 1
   fi
   # Anything else, such as the login page of a proxy, must not look like an empty listing.
@@ -45,8 +60,20 @@ while true; do
     echo "list.sh: the response is not a listing: $(head -c 200 "$page" | tr -d '\0')" >&2
     exit 1
   fi
-  jq -c '.modelSummaries[]' "$page"
+  jq -c '.modelSummaries[]' "$page" >>"$models"
   # Only a missing nextCursor means the end: a page may be short or empty.
   cursor=$(jq -r '.nextCursor // empty' "$page")
   [[ -n $cursor ]] || break
+  [[ ! -t 2 ]] || echo "list.sh: $(wc -l <"$models") models so far" >&2
 done
+cat "$models"
+
+# The last page's coverage is that of the whole listing.
+jq -r 'if .coverage then .coverage | select(.complete | not)
+  | "list.sh: INCOMPLETE: \(.sources - .listed) of \(.sources) sources missing: " + (
+      [.unreachable[:10][] | "\(.source) (\(.problem))"]
+      + if .unreachable[10] then ["and \((.unreachable | length) - 10) more"] else [] end
+      | join(", "))
+  else "list.sh: the API does not report coverage: it is an older version, which lists one account in one region"
+  end' "$page" >&2
+jq -e 'if .coverage then .coverage.complete else true end' "$page" >/dev/null || exit 3

@@ -1,12 +1,26 @@
-"""The data that the emulator serves to the examples, and the type of the fixture that serves them."""
+"""What the examples call: the emulator's models, scripted responses, and the type of the fixture that serves them."""
 
+import json
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from emulators.models import plausible_models
-from local.api_gateway import Handler
+from local.api_gateway import Context, Handler
 
 Serve: TypeAlias = Callable[[Handler], str]
 
 MODELS = sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)
 ARNS = [model.arn for model in MODELS]
+
+
+def responding(responses: list[tuple[int, Any]], events: list[Any] | None = None) -> Handler:
+    """Return a handler that returns the responses in turn, and appends the events to ``events``."""
+    remaining = iter(responses)
+
+    def handler(event: Any, _: Context) -> dict[str, Any]:
+        if events is not None:
+            events.append(event)
+        status, body = next(remaining)
+        return {"statusCode": status, "body": json.dumps(body)}
+
+    return handler

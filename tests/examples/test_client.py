@@ -15,9 +15,8 @@ from emulators.bedrock import Emulator, throttle, unknown_operation
 from emulators.faults import Fault, unavailable
 from emulators.models import ACCOUNT
 from examples.client import ApiError, custom_models
-from local.api_gateway import Context, Handler
 from tests.api import Api
-from tests.examples.function import ARNS, MODELS, Serve
+from tests.examples.function import ARNS, MODELS, Serve, responding
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "client.py"
 BUSY: tuple[Fault, ...] = (throttle, throttle, throttle)
@@ -45,12 +44,12 @@ def arns(models: Any) -> list[str]:
 class TestListing:
     @pytest.mark.parametrize("max_items", [7, 100, 150, 300, 1000])
     def test_each_model_once_and_in_order(self, url: str, max_items: int) -> None:
-        assert arns(custom_models(url, maxItems=max_items)) == ARNS
+        assert arns(custom_models(url, maxItems=max_items).models) == ARNS
 
     def test_an_empty_page_is_not_the_end(self, serve: Serve) -> None:
         empty, last = {"modelSummaries": [], "nextCursor": "next"}, {"modelSummaries": [{"modelArn": "arn"}]}
         url = serve(responding([(200, empty), (200, last)]))
-        assert arns(custom_models(url)) == ["arn"]
+        assert arns(custom_models(url).models) == ["arn"]
 
     def test_filters_are_sent(self, url: str, emulator: Emulator) -> None:
         after = datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=1)))
@@ -59,10 +58,10 @@ class TestListing:
             model for model in MODELS if "churn" in model.name and model.owner == ACCOUNT and model.created > after
         ]
         assert len(churn) > 6
-        assert arns(found) == [model.arn for model in churn]
+        assert arns(found.models) == [model.arn for model in churn]
 
     def test_a_slash_at_the_end_of_the_url_is_accepted(self, url: str) -> None:
-        assert arns(custom_models(f"{url}/", maxItems=1000)) == ARNS
+        assert arns(custom_models(f"{url}/", maxItems=1000).models) == ARNS
 
 
 class TestBusy:
@@ -70,24 +69,24 @@ class TestBusy:
         self, url: str, emulator: Emulator, slept: list[float]
     ) -> None:
         emulator.misbehave(None, *BUSY, *BUSY, None, unavailable, unavailable, unavailable)
-        assert arns(custom_models(url, maxItems=100)) == ARNS
+        assert arns(custom_models(url, maxItems=100).models) == ARNS
         assert slept == [2, 2, 5]
 
     def test_it_waits_a_second_without_retry_after(self, serve: Serve, slept: list[float]) -> None:
         url = serve(responding([(503, {}), (200, {"modelSummaries": []})]))
-        assert list(custom_models(url)) == []
+        assert custom_models(url).models == []
         assert slept == [1]
 
     @pytest.mark.parametrize("status", [429, 503, 504])
     def test_it_retries_what_may_succeed_later(self, serve: Serve, slept: list[float], status: int) -> None:
         url = serve(responding([(status, {}), (200, {"modelSummaries": []})]))
-        assert list(custom_models(url)) == []
+        assert custom_models(url).models == []
         assert slept == [1]
 
     @pytest.mark.parametrize("status", [400, 403, 413, 500, 502])
     def test_it_does_not_retry_what_would_fail_again(self, serve: Serve, slept: list[float], status: int) -> None:
         with pytest.raises(ApiError):
-            list(custom_models(serve(responding([(status, {})]))))
+            custom_models(serve(responding([(status, {})])))
         assert slept == []
 
     @pytest.mark.parametrize(
@@ -117,49 +116,64 @@ class TestBusy:
             status, headers = next(responses)
             return {"statusCode": status, "headers": headers, "body": '{"modelSummaries": []}'}
 
-        assert list(custom_models(serve(handler))) == []
+        assert custom_models(serve(handler)).models == []
         assert slept == [seconds]
 
     def test_it_raises_after_five_attempts(self, url: str, emulator: Emulator, slept: list[float]) -> None:
         emulator.misbehave(None, always=throttle)
-        models = custom_models(url, maxItems=100)
-        assert arns(next(models) for _ in range(100)) == ARNS[:100]
         with pytest.raises(ApiError, match="wait and send the same request again") as raised:
-            next(models)
+            custom_models(url, maxItems=100)
         assert (raised.value.status, raised.value.kind) == (429, "upstream-throttled")
         assert slept == [2, 2, 2, 2]
+
+
+class TestStartingAgain:
+    def test_after_an_expired_cursor_each_model_is_listed_once(self, url: str, emulator: Emulator) -> None:
+        emulator.misbehave(None, unknown_operation)
+        assert arns(custom_models(url, maxItems=100).models) == ARNS
+        assert len(emulator.calls) == 5
+
+    def test_the_third_expired_cursor_is_an_error(self, url: str, emulator: Emulator, slept: list[float]) -> None:
+        emulator.misbehave(*[None, unknown_operation] * 3)
+        with pytest.raises(ApiError, match="Omit the cursor to start the listing again") as raised:
+            custom_models(url, maxItems=100)
+        assert raised.value.kind == "expired-cursor"
+        assert slept == []
 
 
 class TestErrors:
     def test_an_unknown_filter_is_reported(self, url: str) -> None:
         with pytest.raises(ApiError) as raised:
-            list(custom_models(url, namecontains="churn", maxItems=0))
+            custom_models(url, namecontains="churn", maxItems=0)
         assert (raised.value.status, raised.value.kind) == (400, "invalid-query")
         assert "400 invalid-query: maxItems must be a whole number from 1 to 1000; namecontains" in str(raised.value)
         assert "did you mean nameContains?" in str(raised.value)
 
-    def test_an_expired_cursor_raises(self, url: str, emulator: Emulator, slept: list[float]) -> None:
-        emulator.misbehave(None, unknown_operation)
-        with pytest.raises(ApiError, match="Omit the cursor to start the listing again") as raised:
-            list(custom_models(url, maxItems=100))
-        assert raised.value.kind == "expired-cursor"
-        assert slept == []
+    def test_the_message_names_the_source_that_failed(self, serve: Serve) -> None:
+        problem = {"type": "urn:problem-type:custom-models:upstream-denied", "detail": "Ask.", "requestId": "r1"}
+        url = serve(responding([(500, {**problem, "source": "111122223333/us-east-1"}), (500, problem)]))
+        with pytest.raises(
+            ApiError, match=r"^500 upstream-denied: Ask\. \(source 111122223333/us-east-1, request r1\)$"
+        ):
+            custom_models(url)
+        with pytest.raises(ApiError, match=r"^500 upstream-denied: Ask\. \(request r1\)$"):
+            custom_models(url)
 
     def test_a_response_that_is_not_a_problem_is_shown(self, serve: Serve) -> None:
         url = serve(lambda *_: {"statusCode": 502, "body": "<html>Bad gateway</html>"})
         with pytest.raises(ApiError, match="502 : <html>Bad gateway</html>"):
-            list(custom_models(url))
+            custom_models(url)
 
     @pytest.mark.parametrize("body", ["<html>Please log in</html>", "", "[]", "{}", '{"modelSummaries": null}', "null"])
     def test_a_response_that_is_not_a_listing_is_an_error(self, serve: Serve, body: str) -> None:
         with pytest.raises(ApiError, match=r"^200 "):
-            list(custom_models(serve(lambda *_: {"statusCode": 200, "body": body})))
+            custom_models(serve(lambda *_: {"statusCode": 200, "body": body}))
 
     @pytest.mark.parametrize("cursor", [None, ""])
     def test_a_next_cursor_without_a_value_is_the_end(self, serve: Serve, cursor: str | None) -> None:
         pages: list[dict[str, object]] = [{"modelSummaries": [], "nextCursor": cursor}]
         url = serve(lambda *_: {"statusCode": 200, "body": json.dumps(pages.pop())})
-        assert list(custom_models(url)) == []
+        assert custom_models(url).models == []
 
 
 class TestSignature:
@@ -176,17 +190,17 @@ class TestSignature:
         monkeypatch.delenv("AWS_DEFAULT_REGION")
         monkeypatch.setenv(variable, "eu-north-1")
         monkeypatch.setattr("examples.client.urlopen", urlopen)
-        list(custom_models("https://models.example.com/"))
+        custom_models("https://models.example.com/")
         assert "/eu-north-1/execute-api/aws4_request" in sent[0].headers["Authorization"]
 
     def test_it_is_an_error_if_no_region_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_DEFAULT_REGION")
         with pytest.raises(ValueError, match="set AWS_REGION"):
-            list(custom_models("https://models.example.com/"))
+            custom_models("https://models.example.com/")
 
     def test_the_local_server_needs_no_region(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_DEFAULT_REGION")
-        assert arns(custom_models(url)) == ARNS
+        assert arns(custom_models(url).models) == ARNS
 
     def test_the_region_comes_from_the_url(self, monkeypatch: pytest.MonkeyPatch) -> None:
         sent: list[Any] = []
@@ -196,7 +210,7 @@ class TestSignature:
             return Listing(b'{"modelSummaries": []}')
 
         monkeypatch.setattr("examples.client.urlopen", urlopen)
-        list(custom_models("https://a1b2c3.execute-api.eu-west-3.amazonaws.com/dev/", nameContains="churn"))
+        custom_models("https://a1b2c3.execute-api.eu-west-3.amazonaws.com/dev/", nameContains="churn")
         (request,) = sent
         assert request.full_url.endswith(".com/dev/v1/custom-models?maxItems=1000&nameContains=churn")
         assert "/eu-west-3/execute-api/aws4_request" in request.headers["Authorization"]
@@ -205,7 +219,7 @@ class TestSignature:
         events: list[Any] = []
         pages = [(503, {}), (200, {"modelSummaries": [], "nextCursor": "a+b"}), (200, {"modelSummaries": []})]
         url = serve(responding(pages, events))
-        list(custom_models(url))
+        custom_models(url)
         signatures = [event["headers"]["Authorization"] for event in events]
         assert len(signatures) == 3
         assert all(text.startswith("AWS4-HMAC-SHA256 Credential=test/") for text in signatures)
@@ -216,21 +230,8 @@ class TestSignature:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         events: list[Any] = []
-        list(custom_models(serve(responding([(200, {"modelSummaries": []})], events))))
+        custom_models(serve(responding([(200, {"modelSummaries": []})], events)))
         assert "Authorization" not in events[0]["headers"]
-
-
-def responding(responses: list[tuple[int, Any]], events: list[Any] | None = None) -> Handler:
-    """Return a handler that returns the responses in turn, and appends the events to ``events``."""
-    remaining = iter(responses)
-
-    def handler(event: Any, _: Context) -> dict[str, Any]:
-        if events is not None:
-            events.append(event)
-        status, body = next(remaining)
-        return {"statusCode": status, "body": json.dumps(body)}
-
-    return handler
 
 
 class TestCommandLine:
@@ -246,17 +247,20 @@ class TestCommandLine:
 
     def test_it_prints_one_line_of_json_per_model(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
         done = run("URL", "nameContains=churn", "maxItems=10")
-        assert (done.returncode, done.stderr) == (0, "")
+        assert done.returncode == 0, done.stderr
         found = arns(json.loads(line) for line in done.stdout.splitlines())
         assert found == [model.arn for model in MODELS if "churn" in model.name]
 
     @pytest.mark.slow
-    def test_a_closed_pipe_is_not_an_error(self, new_api: Callable[[], Api], serve: Serve) -> None:
-        command = [sys.executable, str(SCRIPT), serve(new_api().handler)]
+    def test_a_closed_pipe_is_not_an_error(self, serve: Serve) -> None:
+        # More than a pipe holds.
+        models = [{"modelArn": f"{number:01000}"} for number in range(1000)]
+        page = {"modelSummaries": models, "coverage": {"sources": 1, "listed": 1, "unreachable": [], "complete": True}}
+        command = [sys.executable, str(SCRIPT), serve(responding([(200, page)]))]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stderr is not None
-            assert json.loads(process.stdout.readline())["modelArn"] == ARNS[0]
+            assert json.loads(process.stdout.readline()) == models[0]
             process.stdout.close()
             assert process.stderr.read() == ""
         assert process.returncode == 0

@@ -58,7 +58,7 @@ def recording(events: list[Any], handler: Handler) -> Handler:
 @pytest.mark.parametrize("max_items", [70, 100, 1000])
 def test_each_model_once_and_in_order(url: str, run: Run, max_items: int) -> None:
     done = run(url, f"maxItems={max_items}", cursor="from the environment")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert arns(done) == ARNS
 
 
@@ -71,7 +71,7 @@ def test_an_empty_page_is_not_the_end(run: Run, serve: Serve) -> None:
 def test_filters_are_encoded(url: str, run: Run) -> None:
     after = "creationTimeAfter=2026-01-01T00:00:00+01:00"
     done = run(f"{url}/", "nameContains=churn", "isOwned=true", after, "maxItems=5")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     owned = [model for model in MODELS if "churn" in model.name and model.owner == "123456789012"]
     assert arns(done) == [model.arn for model in owned if model.created.isoformat() > "2025-12-31T23"]
 
@@ -82,11 +82,18 @@ def test_an_unknown_filter_is_reported(url: str, run: Run) -> None:
     assert "did you mean nameContains?" in done.stderr
 
 
-def test_an_expired_cursor_is_an_error(url: str, run: Run, emulator: Emulator) -> None:
+def test_after_an_expired_cursor_each_model_is_printed_once(url: str, run: Run, emulator: Emulator) -> None:
     emulator.misbehave(None, unknown_operation)
     done = run(url, "maxItems=100")
-    assert (done.returncode, arns(done)) == (1, ARNS[:100])
-    assert "list.sh: Omit the cursor to start the listing again." in done.stderr
+    assert (done.returncode, arns(done)) == (0, ARNS)
+    assert "list.sh: Omit the cursor to start the listing again.\nlist.sh: starting again\n" in done.stderr
+
+
+def test_the_third_expired_cursor_is_an_error(url: str, run: Run, emulator: Emulator) -> None:
+    emulator.misbehave(*[None, unknown_operation] * 3)
+    done = run(url, "maxItems=100")
+    assert (done.returncode, done.stdout, len(emulator.calls)) == (1, "", 6)
+    assert done.stderr.endswith("list.sh: Omit the cursor to start the listing again.\n")
 
 
 def test_a_failed_connection_is_an_error(run: Run) -> None:
@@ -162,7 +169,7 @@ class TestBusy:
     def test_it_fails_after_the_last_attempt(self, url: str, run: Run, emulator: Emulator) -> None:
         emulator.misbehave(None, always=throttle)
         done = run(url, "maxItems=200")
-        assert (done.returncode, arns(done)) == (1, ARNS[:200])
+        assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.endswith(
             "list.sh: Bedrock limits the rate of these requests; wait and send the same request again.\n"
         )

@@ -1,0 +1,151 @@
+"""examples/client.py and list.sh report what a listing covers, and start again. The API's responses are scripted."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from tests.examples.function import Serve, responding
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+pytestmark = pytest.mark.slow
+
+Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def with_curl(script: str) -> Any:
+    missing = [program for program in ("bash", "curl", "jq") if shutil.which(program) is None]
+    return pytest.param(script, marks=pytest.mark.skipif(bool(missing), reason=f"not installed: {missing}"))
+
+
+@pytest.fixture(params=["client.py", with_curl("list.sh")])
+def script(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def events() -> list[Any]:
+    """The requests that reached the API."""
+    return []
+
+
+@pytest.fixture
+def run(script: str, serve: Serve, events: list[Any]) -> Run:
+    """Run the script with parameters and scripted responses."""
+    interpreter = [sys.executable] if script.endswith(".py") else []
+
+    def run(responses: list[tuple[int, Any]], *parameters: str) -> subprocess.CompletedProcess[str]:
+        command = [*interpreter, str(EXAMPLES / script), serve(responding(responses, events)), *parameters]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return subprocess.run(command, check=False, text=True, capture_output=True, env=environment)
+
+    return run
+
+
+def page(*arns: str, cursor: str | None = None, unreachable: list[str] | None = None, sources: int = 4) -> Any:
+    """Return a page; ``unreachable`` has the denied sources."""
+    failed = [{"source": source, "problem": "upstream-denied"} for source in unreachable or []]
+    content = {
+        "modelSummaries": [{"modelArn": arn, "source": "111122223333/us-east-1"} for arn in arns],
+        "coverage": {
+            "sources": sources,
+            "listed": 1 if cursor else sources - len(failed),
+            "notOffered": ["111122223333/af-south-1"],
+            "unreachable": failed,
+            "complete": not cursor and not failed,
+        },
+    }
+    return 200, {**content, **({"nextCursor": cursor} if cursor else {})}
+
+
+def problem(status: int, kind: str, **fields: str) -> tuple[int, Any]:
+    detail = {"title": "A problem", "status": status, "detail": f"The advice for {kind}.", "requestId": "r1"}
+    return status, {"type": f"urn:problem-type:custom-models:{kind}", **detail, **fields}
+
+
+def arns(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [json.loads(line)["modelArn"] for line in done.stdout.splitlines()]
+
+
+class TestCoverage:
+    def test_a_complete_listing(self, run: Run) -> None:
+        done = run([page("a", cursor="1"), page(cursor="2"), page("b")])
+        assert (done.returncode, arns(done), done.stderr) == (0, ["a", "b"], "")
+        assert json.loads(done.stdout.splitlines()[0])["source"] == "111122223333/us-east-1"
+
+    def test_an_incomplete_listing(self, run: Run, script: str, events: list[Any]) -> None:
+        missing = ["444455556666/us-east-1", "444455556666/eu-west-1"]
+        done = run(
+            [page("a", cursor="1", unreachable=missing[:1]), page("b", unreachable=missing)], "allowPartial=true"
+        )
+        assert (done.returncode, arns(done)) == (3, ["a", "b"])
+        assert done.stderr == (
+            f"{Path(script).name}: INCOMPLETE: 2 of 4 sources missing: "
+            "444455556666/us-east-1 (upstream-denied), 444455556666/eu-west-1 (upstream-denied)\n"
+        ).replace("client.py", "client")
+        assert [event["queryStringParameters"]["allowPartial"] for event in events] == ["true", "true"]
+
+    @pytest.mark.parametrize(("count", "end"), [(10, ""), (11, ", and 1 more"), (500, ", and 490 more")])
+    def test_ten_missing_sources_are_named(self, run: Run, count: int, end: str) -> None:
+        done = run([page("a", unreachable=[f"{number:012}/us-east-1" for number in range(count)], sources=500)])
+        assert (done.returncode, arns(done)) == (3, ["a"])
+        assert done.stderr.count("\n") == 1
+        assert f"INCOMPLETE: {count} of 500 sources missing: 000000000000/us-east-1 (" in done.stderr
+        assert done.stderr.endswith(f"000000000009/us-east-1 (upstream-denied){end}\n")
+
+    def test_an_incomplete_listing_without_models(self, run: Run) -> None:
+        done = run([page(unreachable=["444455556666/us-east-1"])])
+        assert (done.returncode, done.stdout) == (3, "")
+        assert "INCOMPLETE: 1 of 4 " in done.stderr
+
+    def test_an_api_without_coverage(self, run: Run) -> None:
+        done = run([(200, {"modelSummaries": [{"modelArn": "a"}]})])
+        assert (done.returncode, arns(done)) == (0, ["a"])
+        assert "the API does not report coverage: it is an older version" in done.stderr
+
+
+class TestStartingAgain:
+    @pytest.mark.parametrize("kind", ["cursor-mismatch", "expired-cursor"])
+    def test_no_model_is_printed_twice(self, run: Run, events: list[Any], kind: str) -> None:
+        changed = problem(400, kind)
+        done = run(
+            [page("a", "b", cursor="1"), changed, page("a", cursor="2"), changed, page("c", cursor="3"), page("d")]
+        )
+        assert (done.returncode, arns(done)) == (0, ["c", "d"])
+        assert done.stderr.count("starting again") == 2
+        cursors = [event["queryStringParameters"].get("cursor") for event in events]
+        assert cursors == [None, "1", None, "2", None, "3"]
+
+    @pytest.mark.parametrize("kind", ["cursor-mismatch", "expired-cursor"])
+    def test_the_third_time_is_an_error(self, run: Run, events: list[Any], kind: str) -> None:
+        done = run([page("a", cursor="1"), problem(400, kind)] * 4)
+        assert (done.returncode, done.stdout, len(events)) == (1, "", 6)
+        assert f"The advice for {kind}." in done.stderr.splitlines()[-1]
+
+    def test_only_the_last_listing_counts(self, run: Run) -> None:
+        first = page("a", cursor="1", unreachable=["444455556666/us-east-1"])
+        done = run([first, problem(400, "cursor-mismatch"), page("b")])
+        assert (done.returncode, arns(done)) == (0, ["b"])
+        assert "INCOMPLETE" not in done.stderr
+
+
+class TestErrors:
+    def test_an_error_in_the_middle_names_its_source(self, run: Run, events: list[Any]) -> None:
+        # Real errors of a source are 5xx; curl retries those for 15 seconds.
+        done = run([page("a", cursor="1"), problem(400, "upstream-denied", source="444455556666/us-east-1")])
+        assert (done.returncode, done.stdout, len(events)) == (1, "", 2)
+        line = done.stderr.splitlines()[-1]
+        assert "The advice for upstream-denied." in line
+        assert "(source 444455556666/us-east-1" in line
+
+    def test_an_error_without_a_source(self, run: Run) -> None:
+        done = run([problem(400, "invalid-query")])
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "source" not in done.stderr.splitlines()[-1]
