@@ -14,30 +14,37 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 import boto3
 import pytest
 
-from custom_models.core.errors import ExpiredCursor, UpstreamThrottled
+from custom_models.core.cursor import MAX_LENGTH
+from custom_models.core.errors import CursorMismatch, ExpiredCursor, UpstreamThrottled
 from emulators.bedrock import Emulator, throttle, unknown_operation
 from emulators.faults import unavailable
 from emulators.lambda_invoke import ALIAS, InvokeApi
 from emulators.models import plausible_models
+from emulators.server import Request, Response, json_response, serve
 from tests.examples.function import ARNS, MODELS
 from tests.runtime.test_runtime import longest
 
 DEFINITION = Path(__file__).resolve().parents[2] / "examples" / "state_machine.asl.json"
 BUCKET = "inventory"
+PAGES = [ARNS[start : start + 50] for start in range(0, len(ARNS), 50)]
 BUSY = (throttle, throttle, throttle)
 """As many failures as the function has attempts, so that it raises an error."""
 
+LONGEST_SOURCE = "111122223333/us-isof-south-1"
+
 pytestmark = pytest.mark.slow
+
+Reply: TypeAlias = Callable[..., list[Any]]
 
 
 @dataclass(frozen=True)
@@ -125,6 +132,43 @@ def aws(invoked: InvokeApi, monkeypatch: pytest.MonkeyPatch, waited: list[float]
 
 
 @pytest.fixture
+def reply(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reply]:
+    """Replace the function: each invocation takes the next result or error. Return the list of the events."""
+    events: list[Any] = []
+    remaining: list[Any] = []
+
+    def respond(request: Request) -> Response:
+        events.append(json.loads(request.body))
+        result = remaining.pop(0)
+        if not isinstance(result, Exception):
+            return json_response(result)
+        content = {"errorType": type(result).__name__, "errorMessage": str(result)}
+        return json_response(content, headers={"X-Amz-Function-Error": "Unhandled"})
+
+    def reply(*results: Any) -> list[Any]:
+        remaining.extend(results)
+        return events
+
+    with serve(respond) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", url)
+        yield reply
+
+
+A, B = {"modelArn": "a"}, {"modelArn": "b"}
+
+
+def page(*models: Any, unreachable: Sequence[Any] = (), sources: int = 4, complete: bool = True) -> dict[str, Any]:
+    coverage = {
+        "sources": sources,
+        "listed": sources - len(unreachable),
+        "notOffered": [],
+        "unreachable": [*unreachable],
+        "complete": complete and not unreachable,
+    }
+    return {"modelSummaries": [*models], "coverage": coverage}
+
+
+@pytest.fixture
 def machine(aws: None) -> Machine:
     return Machine()
 
@@ -133,9 +177,10 @@ class TestListing:
     def test_each_model_once_and_in_order(self, machine: Machine) -> None:
         execution = machine.run({})
         prefix = "custom-models/run/1/"
-        assert execution.output == {"bucket": BUCKET, "prefix": prefix, "pages": 3, "models": 300}
-        assert list(execution.pages) == [f"{prefix}{number:05}.json" for number in (1, 2, 3)]
-        assert execution.listing == [ARNS[:100], ARNS[100:200], ARNS[200:]]
+        assert execution.output is not None
+        assert execution.output.items() >= {"bucket": BUCKET, "prefix": prefix, "pages": 6, "models": 300}.items()
+        assert list(execution.pages) == [f"{prefix}{number:05}.json" for number in range(1, 7)]
+        assert execution.listing == PAGES
         assert execution.pages[f"{prefix}00001.json"][0]["modelName"] == MODELS[0].name
 
     def test_the_input_is_the_functions_event(self, machine: Machine, invoked: InvokeApi) -> None:
@@ -156,11 +201,32 @@ class TestListing:
     def test_an_empty_page_is_not_the_end(self, machine: Machine, emulator: Emulator) -> None:
         emulator.page_sizes = lambda asked: 0 if len(emulator.calls) == 1 else asked
         emulator.misbehave(None, *BUSY)
-        assert machine.run({}).listing == [[], ARNS[:100], ARNS[100:200], ARNS[200:]]
+        assert machine.run({}).listing == [[], *PAGES]
 
     def test_a_page_of_the_longest_models_fits(self, machine: Machine, emulator: Emulator) -> None:
-        emulator.load([longest(number) for number in range(101)])
-        assert [len(page) for page in machine.run({}).listing] == [100, 1]
+        emulator.load([longest(number) for number in range(51)])
+        assert [len(page) for page in machine.run({}).listing] == [50, 1]
+
+    def test_the_largest_page_fits(
+        self, machine: Machine, shared_invoke_api: tuple[InvokeApi, str], emulator: Emulator, reply: Reply
+    ) -> None:
+        """With the longest cursor, and 500 unreachable sources with the longest names of a region and a problem."""
+        emulator.load([longest(number) for number in range(50)])
+        function = boto3.client("lambda", endpoint_url=shared_invoke_api[1])
+        listing = json.load(function.invoke(FunctionName=ALIAS, Payload=b'{"maxItems": 50}')["Payload"])
+        models = [{**model, "source": LONGEST_SOURCE} for model in listing["modelSummaries"]]
+        failed = [{"source": LONGEST_SOURCE, "problem": "upstream-unavailable"}] * 500
+        first = {**page(*models, unreachable=failed, sources=500), "nextCursor": "c" * MAX_LENGTH}
+        last = page(*models, unreachable=failed[1:], sources=500)
+        assert len(models) == 50
+        assert 150_000 < len(json.dumps(first)) < 200_000
+        reply(first, last)
+        execution = machine.run({})
+        assert execution.error is not None
+        assert execution.error[0] == "IncompleteCoverage"
+        assert len(execution.error[1]) < 32_768
+        assert execution.error[1].count(LONGEST_SOURCE) == 499
+        assert [*execution.pages.values()] == [models, models]
 
 
 class TestBusy:
@@ -168,7 +234,7 @@ class TestBusy:
         self, machine: Machine, emulator: Emulator, waited: list[float]
     ) -> None:
         emulator.misbehave(None, *BUSY, *BUSY, None, unavailable, unavailable, unavailable)
-        assert machine.run({}).listing == [ARNS[:100], ARNS[100:200], ARNS[200:]]
+        assert machine.run({}).listing == PAGES
         assert waited == [5, 10, 5]
 
     def test_it_fails_with_the_functions_error_after_the_last_attempt(
@@ -192,8 +258,9 @@ class TestExpired:
         emulator.misbehave(None, None, unknown_operation)
         execution = machine.run({})
         prefix = "custom-models/run/2/"
-        assert execution.output == {"bucket": BUCKET, "prefix": prefix, "pages": 3, "models": 300}
-        assert execution.listing == [ARNS[:100], ARNS[100:200], ARNS[200:]]
+        assert execution.output is not None
+        assert execution.output.items() >= {"bucket": BUCKET, "prefix": prefix, "pages": 6, "models": 300}.items()
+        assert execution.listing == PAGES
         assert len([key for key in execution.pages if not key.startswith(prefix)]) == 2
 
     def test_it_fails_after_three_attempts(self, machine: Machine, emulator: Emulator) -> None:
@@ -203,6 +270,60 @@ class TestExpired:
         assert execution.error[0] == ExpiredCursor.__name__
         assert "in three attempts" in execution.error[1]
         assert len(emulator.calls) == 6
+
+    def test_it_starts_again_after_a_mismatch(self, machine: Machine, invoked: InvokeApi, reply: Reply) -> None:
+        events = reply(
+            {**page(A), "nextCursor": "1"}, CursorMismatch("Changed."), {**page(A), "nextCursor": "2"}, page(B)
+        )
+        execution = machine.run({})
+        assert execution.listing == [["a"], ["b"]]
+        assert execution.output is not None
+        assert execution.output["models"] == 2
+        assert [event.get("cursor") for event in events] == [None, "1", None, "2"]
+
+    def test_it_fails_after_three_mismatches(self, machine: Machine, reply: Reply) -> None:
+        events = reply(*[{**page(A), "nextCursor": "1"}, CursorMismatch("Changed.")] * 4)
+        execution = machine.run({})
+        assert execution.error is not None
+        assert execution.error[0] == "CursorMismatch"
+        assert "in three attempts" in execution.error[1]
+        assert len(events) == 6
+
+
+class TestCoverage:
+    def test_a_complete_listing_has_it_in_the_output(self, machine: Machine, reply: Reply) -> None:
+        reply({**page(A, complete=False), "nextCursor": "1"}, page(B))
+        execution = machine.run({})
+        assert execution.listing == [["a"], ["b"]]
+        assert execution.output is not None
+        assert execution.output["coverage"] == page(B)["coverage"]
+
+    def test_an_incomplete_listing_fails_and_names_the_sources(self, machine: Machine, reply: Reply) -> None:
+        failed = [{"source": f"{account}/us-east-1", "problem": "upstream-denied"} for account in ("1" * 12, "2" * 12)]
+        events = reply({**page(A, unreachable=failed[:1]), "nextCursor": "1"}, page(B, unreachable=failed))
+        execution = machine.run({"allowPartial": True})
+        cause = (
+            "2 of 4 sources missing. The 2 models that were listed are in the bucket inventory under "
+            "custom-models/run/1/. Missing: 111111111111/us-east-1 (upstream-denied), "
+            "222222222222/us-east-1 (upstream-denied)"
+        )
+        assert execution.error == ("IncompleteCoverage", cause)
+        assert [*execution.pages.values()] == [[A], [B]]
+        assert [event["allowPartial"] for event in events] == [True, True]
+
+    def test_one_missing_source(self, machine: Machine, reply: Reply) -> None:
+        reply(page(unreachable=[{"source": "111111111111/us-east-1", "problem": "upstream-denied"}]))
+        execution = machine.run({"allowPartial": True})
+        assert execution.error is not None
+        assert execution.error[1].startswith("1 of 4 sources missing. The 0 models ")
+        assert execution.error[1].endswith(" Missing: 111111111111/us-east-1 (upstream-denied)")
+
+    def test_a_function_without_coverage(self, machine: Machine, reply: Reply) -> None:
+        reply({"modelSummaries": [A]})
+        execution = machine.run({})
+        assert execution.listing == [["a"]]
+        assert execution.output is not None
+        assert "coverage" not in execution.output
 
 
 class TestFailure:
