@@ -7,15 +7,17 @@ CallersPolicyArn to its role.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
 from time import sleep
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
 
 PAUSES = (2, 5)
 """Seconds to wait before each further attempt when Bedrock is busy. The function itself has retried by then."""
+
+WALKS = 3
+"""How often to list from the first page."""
 
 # botocore retries Lambda's own throttling and errors.
 LAMBDA = boto3.client("lambda", config=Config(retries={"mode": "standard", "total_max_attempts": 4}))
@@ -30,19 +32,42 @@ class ListingFailed(Exception):
         super().__init__(f"{self.error_type}: {error.get('errorMessage')}")
 
 
-def custom_models(**filters: str | int | bool) -> Iterator[dict[str, str]]:
-    """Yield all custom models. The filters are the function's parameters; ``maxItems`` is the page size.
+class Listing(NamedTuple):
+    """All models, and how much of the inventory they cover.
+
+    ``coverage`` is the last page's: only if ``coverage["complete"]`` are these the models of all selected sources.
+    It is None if the function is older than inventories; then it lists one account in one region.
+    """
+
+    models: list[dict[str, str]]
+    coverage: dict[str, Any] | None
+
+
+def custom_models(**filters: Any) -> Listing:
+    """List each custom model once. The filters are the function's parameters; ``maxItems`` is the page size.
+
+    The listing starts again with the first page if the cursor expires or the inventory changes.
 
     Raises:
         ListingFailed: the function failed, or Bedrock was still busy at the last attempt.
     """
-    event: dict[str, str | int | bool] = {"maxItems": 1000, **filters}
+    for left in reversed(range(WALKS)):
+        try:
+            return _walk({"maxItems": 1000, **filters})
+        except ListingFailed as error:
+            if error.error_type not in {"ExpiredCursor", "CursorMismatch"} or not left:
+                raise
+    raise AssertionError("the last walk returns or raises")
+
+
+def _walk(event: dict[str, Any]) -> Listing:
+    models: list[dict[str, str]] = []
     while True:
         page = _invoke(event)
-        yield from page["modelSummaries"]
+        models += page["modelSummaries"]
         if "nextCursor" not in page:  # only this means the end: a page may be short or empty
-            return
-        event["cursor"] = page["nextCursor"]
+            return Listing(models, page.get("coverage"))
+        event = {**event, "cursor": page["nextCursor"]}
 
 
 def _invoke(event: dict[str, Any]) -> Any:
@@ -58,6 +83,10 @@ def _invoke(event: dict[str, Any]) -> Any:
     raise AssertionError("the last attempt returns or raises")
 
 
-def handler(event: dict[str, Any], _: object) -> dict[str, int]:
-    """Return the number of models by status. The event holds the filters."""
-    return Counter(model.get("modelStatus", "unknown") for model in custom_models(**event))
+def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
+    """Return the number of models by status, and what they cover. The event holds the filters.
+
+    With ``"allowPartial": true`` among them, the coverage may be incomplete; otherwise a source that fails is an error.
+    """
+    models, coverage = custom_models(**event)
+    return {"models": Counter(model.get("modelStatus", "unknown") for model in models), "coverage": coverage}

@@ -1,9 +1,11 @@
 """The function as the examples call it: over HTTP, and through Lambda's Invoke API."""
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -11,10 +13,11 @@ from emulators import server
 from emulators.bedrock import Emulator
 from emulators.lambda_invoke import InvokeApi
 from emulators.lambda_runtime import Function, runtime_client_in
+from emulators.server import Request, Response, json_response
 from infra.bundling import bundle
 from local import api_gateway
 from tests.api import KEY, Api, isolate
-from tests.examples.function import Serve
+from tests.examples.function import Reply, Serve
 
 
 @pytest.fixture
@@ -59,3 +62,30 @@ def invoked(shared_invoke_api: tuple[InvokeApi, str], emulator: Emulator, monkey
     api.reset()
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", url)
     return api
+
+
+@pytest.fixture
+def reply(invoked: InvokeApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reply]:
+    """Replace the function that the Lambda clients invoke: each invocation takes the next of the given results.
+
+    A result that is an exception is raised. The call returns the list of the events. Request this fixture before one
+    that creates a client.
+    """
+    events: list[Any] = []
+    remaining: list[Any] = []
+
+    def respond(request: Request) -> Response:
+        events.append(json.loads(request.body))
+        result = remaining.pop(0)
+        if not isinstance(result, Exception):
+            return json_response(result)
+        content = {"errorType": type(result).__name__, "errorMessage": str(result)}
+        return json_response(content, headers={"X-Amz-Function-Error": "Unhandled"})
+
+    def reply(*results: Any) -> list[Any]:
+        remaining.extend(results)
+        return events
+
+    with server.serve(respond) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", url)
+        yield reply

@@ -1,4 +1,4 @@
-"""What the examples call: the emulator's models, scripted responses, and the type of the fixture that serves them."""
+"""What the examples call: the emulator's models, scripted responses, and the types of the fixtures that serve them."""
 
 import json
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from emulators.models import plausible_models
 from local.api_gateway import Context, Handler
 
 Serve: TypeAlias = Callable[[Handler], str]
+Reply: TypeAlias = Callable[..., list[Any]]
 
 MODELS = sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)
 ARNS = [model.arn for model in MODELS]

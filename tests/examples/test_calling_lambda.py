@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from custom_models.core.errors import CursorMismatch
 from emulators.bedrock import Emulator, throttle, unknown_operation
 from emulators.faults import unavailable
 from emulators.lambda_invoke import ALIAS, InvokeApi
-from tests.examples.function import ARNS, MODELS
+from tests.examples.function import ARNS, MODELS, Reply
 
 pytestmark = pytest.mark.slow
 
@@ -42,13 +43,13 @@ def arns(models: Any) -> list[str]:
 
 @pytest.mark.parametrize("max_items", [70, 100, 300, 1000])
 def test_each_model_once_and_in_order(example: Any, max_items: int) -> None:
-    assert arns(example.custom_models(maxItems=max_items)) == ARNS
+    assert arns(example.custom_models(maxItems=max_items).models) == ARNS
 
 
 def test_the_handler_counts_models_by_status(example: Any) -> None:
     churn = [model for model in MODELS if "churn" in model.name]
     counted = example.handler({"nameContains": "churn", "maxItems": 10}, object())
-    assert counted == Counter(model.status for model in churn)
+    assert counted["models"] == Counter(model.status for model in churn)
     assert len(churn) > 20
 
 
@@ -56,7 +57,7 @@ def test_it_waits_and_retries_in_the_middle_of_the_listing(
     example: Any, emulator: Emulator, slept: list[float]
 ) -> None:
     emulator.misbehave(None, *BUSY, unavailable, unavailable, unavailable)
-    assert arns(example.custom_models(maxItems=200)) == ARNS
+    assert arns(example.custom_models(maxItems=200).models) == ARNS
     assert slept == [2, 5]
 
 
@@ -70,12 +71,37 @@ def test_it_raises_the_functions_error_after_the_last_attempt(
     assert slept == [2, 5]
 
 
-def test_an_expired_cursor_is_not_retried(example: Any, emulator: Emulator, slept: list[float]) -> None:
+def test_after_an_expired_cursor_each_model_is_listed_once(
+    example: Any, emulator: Emulator, slept: list[float]
+) -> None:
     emulator.misbehave(None, unknown_operation)
-    with pytest.raises(example.ListingFailed) as raised:
-        list(example.custom_models(maxItems=100))
-    assert raised.value.error_type == "ExpiredCursor"
+    assert arns(example.custom_models(maxItems=100).models) == ARNS
     assert slept == []
+
+
+def test_the_third_expired_cursor_is_an_error(example: Any, emulator: Emulator, slept: list[float]) -> None:
+    emulator.misbehave(*[None, unknown_operation] * 3)
+    with pytest.raises(example.ListingFailed) as raised:
+        example.custom_models(maxItems=100)
+    assert raised.value.error_type == "ExpiredCursor"
+    assert (len(emulator.calls), slept) == (6, [])
+
+
+def test_after_a_mismatch_each_model_is_listed_once(reply: Reply, example: Any) -> None:
+    coverage = {"sources": 1, "listed": 1, "notOffered": [], "unreachable": [], "complete": True}
+    first = {"modelSummaries": [{"modelArn": "a"}], "coverage": {**coverage, "complete": False}, "nextCursor": "1"}
+    last = {"modelSummaries": [{"modelArn": "b"}], "coverage": coverage}
+    events = reply(first, CursorMismatch(), first, last)
+    assert example.custom_models() == ([{"modelArn": "a"}, {"modelArn": "b"}], coverage)
+    assert [event.get("cursor") for event in events] == [None, "1", None, "1"]
+
+
+def test_the_handler_returns_an_incomplete_coverage(reply: Reply, example: Any) -> None:
+    failed = [{"source": "111122223333/us-east-1", "problem": "upstream-denied"}]
+    coverage = {"sources": 2, "listed": 1, "notOffered": [], "unreachable": failed, "complete": False}
+    events = reply({"modelSummaries": [{"modelArn": "a", "modelStatus": "Active"}], "coverage": coverage})
+    assert example.handler({"allowPartial": True}, object()) == {"models": {"Active": 1}, "coverage": coverage}
+    assert events == [{"maxItems": 1000, "allowPartial": True}]
 
 
 def test_an_unknown_filter_is_reported(example: Any, slept: list[float]) -> None:
@@ -87,11 +113,11 @@ def test_an_unknown_filter_is_reported(example: Any, slept: list[float]) -> None
 
 def test_throttling_by_lambda_is_retried(example: Any, invoked: InvokeApi) -> None:
     invoked.failures = [(429, "TooManyRequestsException"), (500, "ServiceException")]
-    assert arns(example.custom_models()) == ARNS
+    assert arns(example.custom_models().models) == ARNS
     assert len(invoked.events) == 1
 
 
 def test_a_function_that_does_not_exist(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALIAS_ARN", ALIAS.replace("live", "dead"))
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        list(example.custom_models())
+        example.custom_models()

@@ -14,12 +14,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import Any
 
 import boto3
 import pytest
@@ -30,8 +30,7 @@ from emulators.bedrock import Emulator, throttle, unknown_operation
 from emulators.faults import unavailable
 from emulators.lambda_invoke import ALIAS, InvokeApi
 from emulators.models import plausible_models
-from emulators.server import Request, Response, json_response, serve
-from tests.examples.function import ARNS, MODELS
+from tests.examples.function import ARNS, MODELS, Reply
 from tests.runtime.test_runtime import longest
 
 DEFINITION = Path(__file__).resolve().parents[2] / "examples" / "state_machine.asl.json"
@@ -43,8 +42,6 @@ BUSY = (throttle, throttle, throttle)
 LONGEST_SOURCE = "111122223333/us-isof-south-1"
 
 pytestmark = pytest.mark.slow
-
-Reply: TypeAlias = Callable[..., list[Any]]
 
 
 @dataclass(frozen=True)
@@ -129,29 +126,6 @@ def aws(invoked: InvokeApi, monkeypatch: pytest.MonkeyPatch, waited: list[float]
         session: Any = boto3.DEFAULT_SESSION
         session.events.register("provide-client-params.s3.PutObject", body_as_json)
         yield
-
-
-@pytest.fixture
-def reply(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reply]:
-    """Replace the function: each invocation takes the next result or error. Return the list of the events."""
-    events: list[Any] = []
-    remaining: list[Any] = []
-
-    def respond(request: Request) -> Response:
-        events.append(json.loads(request.body))
-        result = remaining.pop(0)
-        if not isinstance(result, Exception):
-            return json_response(result)
-        content = {"errorType": type(result).__name__, "errorMessage": str(result)}
-        return json_response(content, headers={"X-Amz-Function-Error": "Unhandled"})
-
-    def reply(*results: Any) -> list[Any]:
-        remaining.extend(results)
-        return events
-
-    with serve(respond) as url:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", url)
-        yield reply
 
 
 A, B = {"modelArn": "a"}, {"modelArn": "b"}
