@@ -216,7 +216,9 @@ class TestBusy:
     ) -> None:
         emulator.misbehave(None, always=throttle)
         execution = machine.run({})
-        assert execution.error == ("UpstreamThrottled", UpstreamThrottled.advice)
+        assert execution.error is not None
+        assert execution.error[0] == "UpstreamThrottled"
+        assert execution.error[1].startswith(UpstreamThrottled.advice)
         assert waited == [5, 10, 20, 40]
 
     def test_errors_of_lambda_are_retried(self, machine: Machine, invoked: InvokeApi, waited: list[float]) -> None:
