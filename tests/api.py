@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from emulators.models import ACCOUNT
 from local.api_gateway import Context, Handler, proxy_event
 
 NOWHERE = "http://127.0.0.1:9"
@@ -21,7 +22,7 @@ KEY = "a signing key that only the tests use"
 
 def isolate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove this machine's settings from the environment and point AWS clients to `NOWHERE`."""
-    for name in [name for name in os.environ if name.startswith(("AWS_", "CURSOR_", "POWERTOOLS_"))]:
+    for name in [name for name in os.environ if name.startswith(("AWS_", "CURSOR_", "INVENTORY", "POWERTOOLS_"))]:
         monkeypatch.delenv(name)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -30,6 +31,7 @@ def isolate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("OWN_ACCOUNT_ID", ACCOUNT)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
 

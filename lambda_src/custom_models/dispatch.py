@@ -1,6 +1,6 @@
 """Handles an invocation: passes the event to the adapter for its kind, sets the deadline, and logs the request."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from custom_models.adapters.direct_invocation import DirectInvocation
@@ -10,7 +10,7 @@ from custom_models.adapters.telemetry import Telemetry
 from custom_models.core.budget import Limits
 from custom_models.core.cursor import CursorSigner
 from custom_models.core.listing import Listing, list_models
-from custom_models.core.models import PageSource
+from custom_models.core.models import PageSource, Source
 from custom_models.core.query import Query
 from custom_models.request_log import RequestLog
 
@@ -35,14 +35,19 @@ class Dispatcher:
     """The Lambda handler."""
 
     def __init__(
-        self, source: PageSource, signer: CursorSigner, telemetry: Telemetry, document: Callable[[], str]
+        self,
+        inventory: Sequence[Source],
+        source: PageSource,
+        signer: CursorSigner,
+        telemetry: Telemetry,
+        document: Callable[[], str],
     ) -> None:
         """``document`` returns the OpenAPI document as JSON text."""
         self._source = source
         self._signer = signer
         self._telemetry = telemetry
-        self._rest_api = RestApi(self._list_models, document)
-        self._direct_invocation = DirectInvocation(self._list_models)
+        self._rest_api = RestApi(inventory, self._list_models, document)
+        self._direct_invocation = DirectInvocation(inventory, self._list_models)
 
     def __call__(self, event: Any, context: Context) -> dict[str, Any]:
         """Return the response to an event; README describes the two kinds of event.

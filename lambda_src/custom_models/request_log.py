@@ -30,6 +30,14 @@ class RequestLog:
     internal_error: BaseException | None = None
     """An unexpected exception. It is logged with its stack trace, and never reported to the caller."""
     filters: Sequence[str] = ()
+    accounts: Sequence[str] | None = None
+    """The accounts that the request selects; None for all."""
+    regions: Sequence[str] | None = None
+    """The regions that the request selects; None for all."""
+    sources: int = 0
+    """The number of selected sources."""
+    sources_listed: int = 0
+    """How many of them the walk has listed to their end so far."""
     started: float = field(default_factory=time.monotonic)
     cursor_in: bool = False
     cursor_out: bool = False
@@ -39,6 +47,7 @@ class RequestLog:
     def add_query(self, query: Query) -> None:
         """Record which filters are used, but not their values."""
         self.filters = sorted(query.filters)
+        self.accounts, self.regions, self.sources = query.accounts, query.regions, len(query.sources)
         self.cursor_in = query.cursor is not None
 
     def add_listing(self, listing: Listing) -> None:
@@ -46,6 +55,7 @@ class RequestLog:
         self.items = len(listing.models)
         self.cursor_out = listing.cursor is not None
         self.stop_reason = listing.stop_reason
+        self.sources_listed = listing.coverage.listed
 
     def add_error(self, error: Exception) -> None:
         """Record an error. An exception that the API does not define, or a cause, is an internal error."""

@@ -1,10 +1,12 @@
 """The function's settings, read from its environment and validated."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from custom_models.core.cursor import MIN_KEY_LENGTH
+from custom_models.inventory import Inventory
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -35,8 +37,11 @@ class Settings:
     cursor_lifetime: int
     """``CURSOR_LIFETIME_SECONDS``: seconds until a cursor expires; default 86,400 (a day)."""
 
-    account: str | None = None
-    """``OWN_ACCOUNT_ID``: the account that the function's credentials belong to, to check ``isOwned``."""
+    account: str
+    """``OWN_ACCOUNT_ID``: the account that the function's own credentials belong to."""
+
+    inventory: Inventory | None
+    """``INVENTORY``: the sources, a JSON object; by default one source, the own account in the function's region."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -65,7 +70,18 @@ class Settings:
         for name in ("POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"):
             if environment.get(name, "").upper() not in ("", *LOG_LEVELS):
                 raise SettingsError(f"{name} must be one of {', '.join(LOG_LEVELS)}.")
-        account = environment.get("OWN_ACCOUNT_ID") or None
-        if account is not None and not re.fullmatch("[0-9]{12}", account):
-            raise SettingsError("OWN_ACCOUNT_ID must be an account id, 12 digits.")
-        return cls(secret_id, key, service, int(lifetime), account)
+        account = environment.get("OWN_ACCOUNT_ID", "")
+        if not re.fullmatch("[0-9]{12}", account):
+            raise SettingsError("OWN_ACCOUNT_ID must be the function's account id, 12 digits.")
+        return cls(secret_id, key, service, int(lifetime), account, _inventory(environment.get("INVENTORY"), account))
+
+
+def _inventory(text: str | None, own_account: str) -> Inventory | None:
+    if not text:
+        return None
+    try:
+        inventory = Inventory.from_json(json.loads(text))
+        inventory.require_role(own_account)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"INVENTORY cannot be used: {error}.") from None
+    return inventory

@@ -23,7 +23,7 @@ def _own_logger(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("POWERTOOLS_LOG_LEVEL", "trace", "POWERTOOLS_LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL."),
         ("LOG_LEVEL", "verbose", "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL."),
-        ("OWN_ACCOUNT_ID", "12345", "OWN_ACCOUNT_ID must be an account id, 12 digits."),
+        ("OWN_ACCOUNT_ID", "12345", "OWN_ACCOUNT_ID must be the function's account id, 12 digits."),
         ("CURSOR_LIFETIME_SECONDS", "day", "CURSOR_LIFETIME_SECONDS must be a whole number from 60 to 604800."),
         ("POWERTOOLS_LOGGER_SAMPLE_RATE", "often", "The POWERTOOLS_ settings in the environment cannot be used: "),
         ("POWERTOOLS_DEV", "perhaps", "The POWERTOOLS_ settings in the environment cannot be used: "),

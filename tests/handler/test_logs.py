@@ -207,15 +207,18 @@ def metrics_of(lines: list[dict[str, Any]]) -> dict[str, Any]:
     return metrics
 
 
+OF_EVERY_REQUEST = ["Items", "RejectedCursors", "OperatorErrors", "UnreachableSources"]
+
+
 class TestMetrics:
     @pytest.mark.parametrize(
         ("query", "others"),
         [
             (
                 "maxItems=5",
-                ["Items", "RejectedCursors", "OperatorErrors", "UpstreamPages", "UpstreamThrottles", "UpstreamLatency"],
+                [*OF_EVERY_REQUEST, "UpstreamPages", "UpstreamThrottles", "UpstreamLatency"],
             ),
-            ("cursor=x", ["Items", "RejectedCursors", "OperatorErrors"]),
+            ("cursor=x", OF_EVERY_REQUEST),
         ],
     )
     def test_the_metrics_are_in_cloudwatchs_embedded_metric_format(
@@ -243,6 +246,7 @@ class TestMetrics:
             "UpstreamThrottles": 0,
             "RejectedCursors": 0,
             "OperatorErrors": 0,
+            "UnreachableSources": 0,
         }
 
     def test_the_metrics_of_a_throttled_request(self, new_api: NewApi, emulator: Emulator, lines: Lines) -> None:

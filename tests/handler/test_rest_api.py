@@ -15,12 +15,12 @@ from referencing.jsonschema import DRAFT202012
 from custom_models.adapters.signing_keys import StaticKey
 from custom_models.core.cursor import CursorSigner, Position
 from custom_models.core.errors import ExpiredCursor
-from custom_models.core.query import Query
 from emulators.bedrock import Emulator, deny, fields, internal_error, throttle, unknown_operation
 from emulators.faults import not_json
 from emulators.models import plausible_models
 from local.api_gateway import Context, proxy_event
 from tests.api import KEY, Api, Response
+from tests.doubles import from_text
 
 MODELS = sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)
 """In the default order: newest first."""
@@ -44,7 +44,7 @@ class TestListing:
         assert response.headers["Content-Type"] == "application/json"
         assert response.headers["Cache-Control"] == "private, no-cache"
         assert response.arns == [model.arn for model in MODELS[:5]]
-        assert set(response.body) == {"modelSummaries", "nextCursor"}
+        assert set(response.body) == {"modelSummaries", "nextCursor", "coverage"}
         assert_matches_schema(response, "Listing")
 
     def test_the_default_is_one_hundred_models_in_one_call(self, api: Api, emulator: Emulator) -> None:
@@ -53,7 +53,7 @@ class TestListing:
 
     def test_a_model_has_the_values_that_bedrock_returned(self, api: Api) -> None:
         (summary,) = api.get("maxItems=1").body["modelSummaries"]
-        assert summary == MODELS[0].summary()
+        assert summary == {**MODELS[0].summary(), "source": "123456789012/us-east-1"}
 
     @pytest.mark.parametrize(
         ("received", "returned"),
@@ -76,7 +76,7 @@ class TestListing:
         summary = {**MODELS[0].summary(), "modelStatus": "Hibernating"}
         del summary["customizationType"]
         emulator.misbehave(fields(modelSummaries=[summary], nextToken=None))
-        assert api.get().body["modelSummaries"] == [summary]
+        assert api.get().body["modelSummaries"] == [{**summary, "source": "123456789012/us-east-1"}]
 
     def test_every_filter_is_passed_to_bedrock(self, api: Api, emulator: Emulator) -> None:
         parameters = {
@@ -95,7 +95,10 @@ class TestListing:
         assert emulator.calls == [{**parameters, **times, "maxResults": "20"}]
 
     def test_a_filter_that_matches_no_model_returns_an_empty_list(self, api: Api) -> None:
-        assert api.get("nameContains=nothing-like-it").body == {"modelSummaries": []}
+        assert api.get("nameContains=nothing-like-it").body == {
+            "modelSummaries": [],
+            "coverage": {"sources": 1, "listed": 1, "notOffered": [], "unreachable": [], "complete": True},
+        }
 
 
 class TestCursor:
@@ -142,13 +145,13 @@ class TestCursor:
         if setting:
             monkeypatch.setenv("CURSOR_LIFETIME_SECONDS", setting)
         cursor = new_api().get("maxItems=1").body["nextCursor"]
-        fingerprint = Query.from_text({}).fingerprint
+        fingerprint = from_text({}).fingerprint
         assert CursorSigner(StaticKey(KEY), 0, lambda: time.time() + lifetime - 30).verify(cursor, fingerprint)
         with pytest.raises(ExpiredCursor):
             CursorSigner(StaticKey(KEY), 0, lambda: time.time() + lifetime + 1).verify(cursor, fingerprint)
 
     def test_an_expired_cursor_is_reported_with_advice_to_start_again(self, api: Api, emulator: Emulator) -> None:
-        expired = CursorSigner(StaticKey(KEY), -1).sign(Position.start("token"), Query.from_text({}).fingerprint)
+        expired = CursorSigner(StaticKey(KEY), -1).sign(Position().advance(1, "token"), from_text({}).fingerprint)
         response = api.get({"cursor": expired})
         assert (response.status, response.kind) == (400, "expired-cursor")
         assert "start the listing again" in response.body["detail"]

@@ -29,6 +29,8 @@ ARNS = [m.arn for m in sorted(plausible_models(300), key=lambda model: (model.cr
 """In the default order: newest first."""
 
 SUMMARY = plausible_models(1)[0].summary()
+SOURCE = {"source": "123456789012/us-east-1"}
+"""The field that the API adds to each model."""
 
 
 @pytest.fixture
@@ -36,7 +38,6 @@ def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadline, "CONNECT_TIMEOUT", 0.1)
     monkeypatch.setattr(deadline, "READ_TIMEOUT", 0.2)
     monkeypatch.setattr(deadline, "MAX_ATTEMPT_SECONDS", 0.3)
-    monkeypatch.setattr(deadline, "MAX_BACKOFF", 0.5)
 
 
 def error_kind(api: Api, event: Any = None) -> str:
@@ -185,16 +186,16 @@ class TestResponses:
     def test_each_field_may_have_the_maximum_length(self, api: Api, emulator: Emulator) -> None:
         summary = {**SUMMARY, "modelArn": "a" * 2048, "baseModelArn": "b" * 2048}
         emulator.misbehave(always=listing_of(summary))
-        assert api.invoke({})["modelSummaries"] == [summary]
+        assert api.invoke({})["modelSummaries"] == [{**summary, **SOURCE}]
 
     def test_fields_of_the_response_that_botocore_itself_uses_are_ignored(self, api: Api, emulator: Emulator) -> None:
         reserved = {"Error": {"Code": "ThrottlingException"}, "ResponseMetadata": {"HTTPStatusCode": 503}}
         emulator.misbehave(always=body({"modelSummaries": [SUMMARY], **reserved}))
-        assert api.invoke({})["modelSummaries"] == [SUMMARY]
+        assert api.invoke({})["modelSummaries"] == [{**SUMMARY, **SOURCE}]
 
     def test_unknown_fields_of_a_model_are_not_returned(self, api: Api, emulator: Emulator) -> None:
         emulator.misbehave(listing_of({**SUMMARY, "secret": "x"}))
-        assert api.invoke({})["modelSummaries"] == [SUMMARY]
+        assert api.invoke({})["modelSummaries"] == [{**SUMMARY, **SOURCE}]
 
     def test_an_empty_token_is_the_end_of_the_listing(self, api: Api, emulator: Emulator) -> None:
         """As in botocore's paginator."""
@@ -216,7 +217,7 @@ class TestResponses:
     def test_a_model_without_a_status_may_match_any_status(self, api: Api, emulator: Emulator) -> None:
         without_status = {name: value for name, value in SUMMARY.items() if name != "modelStatus"}
         emulator.misbehave(always=listing_of(without_status))
-        assert api.invoke({"modelStatus": "Failed"})["modelSummaries"] == [without_status]
+        assert api.invoke({"modelStatus": "Failed"})["modelSummaries"] == [{**without_status, **SOURCE}]
 
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=30)
@@ -252,14 +253,14 @@ class TestAgainstBotocore:
         models = listing["modelSummaries"]
         assert all(model["creationTime"].endswith("Z") for model in models)
         parsed = [{**model, "creationTime": datetime.fromisoformat(model["creationTime"])} for model in models]
-        assert parsed == expected["modelSummaries"]
+        assert parsed == [{**model, **SOURCE} for model in expected["modelSummaries"]]
         assert ("nextCursor" in listing) == ("nextToken" in expected)
 
     def test_a_handler_of_before_parse_replaces_botocores_parsing(self, api: Api, emulator: Emulator) -> None:
         """The function reads listings in a handler of this event. botocore's parser would cut the fraction."""
         precise = {**SUMMARY, "creationTime": "2026-11-23T20:21:00.123456789Z"}
         emulator.misbehave(listing_of(precise))
-        assert api.invoke({})["modelSummaries"] == [precise]
+        assert api.invoke({})["modelSummaries"] == [{**precise, **SOURCE}]
 
 
 class TestFailuresAfterTheFirstPage:
@@ -323,7 +324,7 @@ class TestFailuresAfterTheFirstPage:
     def test_endless_empty_pages_end_with_a_cursor(self, api: Api, emulator: Emulator) -> None:
         emulator.page_sizes = lambda _: 0
         part = api.get()
-        assert (part.status, part.arns, len(emulator.calls)) == (200, [], 50)
+        assert (part.status, part.arns, len(emulator.calls)) == (200, [], 51)
         emulator.page_sizes = lambda requested: requested
         assert api.get({"cursor": part.body["nextCursor"]}).arns == ARNS[:100]
 
@@ -346,10 +347,13 @@ class TestShortTimeouts:
         assert time.monotonic() - start < 5
 
     def test_a_retry_that_could_end_after_the_deadline_is_not_made(self, new_api: NewApi, emulator: Emulator) -> None:
-        emulator.misbehave(always=throttle)
-        with pytest.raises(errors.UpstreamThrottled):
-            new_api().invoke({}, timeout=RESERVED_SECONDS + 0.7)
-        assert len(emulator.calls) == 1
+        wait = json_response({}, 429, {"x-amzn-ErrorType": "ThrottlingException", "x-amz-retry-after": "800"})
+        emulator.misbehave(always=respond_with(wait))
+        for seconds, calls in ((0.9, 1), (5, 3)):
+            emulator.calls.clear()
+            with pytest.raises(errors.UpstreamThrottled):
+                new_api().invoke({}, timeout=RESERVED_SECONDS + seconds)
+            assert len(emulator.calls) == calls
 
     def test_with_too_little_time_left_no_call_is_made(self, new_api: NewApi, emulator: Emulator) -> None:
         with pytest.raises(errors.UpstreamUnavailable, match="too little time"):
@@ -399,7 +403,8 @@ class TestTimeouts:
     def test_the_function_has_time_for_one_retry_and_ends_before_the_gateway_does(self) -> None:
         """API Gateway waits for 29 seconds."""
         assert FUNCTION_TIMEOUT <= 29 - 2
-        assert FUNCTION_TIMEOUT - RESERVED_SECONDS >= 2 * deadline.MAX_ATTEMPT_SECONDS + deadline.MAX_BACKOFF
+        assert FUNCTION_TIMEOUT - RESERVED_SECONDS >= deadline.MAX_CALL_SECONDS + deadline.MAX_ATTEMPT_SECONDS
+        assert deadline.MAX_CALL_SECONDS >= 2 * deadline.READ_TIMEOUT + deadline.CONNECT_TIMEOUT
 
     @pytest.mark.slow
     def test_hanging_calls_end_before_the_gateways_timeout(self, new_api: NewApi, emulator: Emulator) -> None:

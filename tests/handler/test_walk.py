@@ -29,8 +29,9 @@ filters = st.fixed_dictionaries(
 
 
 def as_json(model: Any) -> dict[str, str]:
-    """Return a model as boto3 returns it, with the creation time as the API returns it."""
-    return {**model, "creationTime": model["creationTime"].astimezone(UTC).isoformat().replace("+00:00", "Z")}
+    """Return a model of boto3 as the API returns it."""
+    creation_time = model["creationTime"].astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return {**model, "creationTime": creation_time, "source": "123456789012/us-east-1"}
 
 
 def as_text(parameters: Mapping[str, Any]) -> dict[str, str]:

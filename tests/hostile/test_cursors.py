@@ -20,10 +20,10 @@ from custom_models.adapters.rest_api.problem import STATUS
 from custom_models.adapters.signing_keys import StaticKey
 from custom_models.core import errors
 from custom_models.core.cursor import CursorSigner, Position
-from custom_models.core.query import Query
 from emulators.bedrock import Emulator, fields
 from local.api_gateway import proxy_event
 from tests.api import KEY, Api
+from tests.doubles import from_text
 from tests.hostile.contract import Attack
 
 SALT = "custom-models.cursor"
@@ -32,7 +32,7 @@ OTHER_KEY = KEY[::-1]
 """The key of another stage, of the same length."""
 
 MAX_LENGTH = 8192
-NO_FILTERS = Query.from_text({}).fingerprint
+NO_FILTERS = from_text({}).fingerprint
 
 
 @pytest.fixture
@@ -189,18 +189,19 @@ class TestForged:
         require_rejected(payload)
         require_rejected(f"{payload}.{signature}")
 
-    @pytest.mark.parametrize("version", [0, 2, -1, 1.5, "1", None, [1], {}])
+    @pytest.mark.parametrize("version", [0, 1, 3, -1, 1.5, "2", None, [2], {}])
     def test_another_version_is_rejected(
         self, require_rejected: RequireRejected, genuine: str, version: object
     ) -> None:
-        require_rejected(self.forge([version, *payload_of(genuine)[1:]]))
+        kind = "expired-cursor" if type(version) is int else "invalid-cursor"
+        require_rejected(self.forge([version, *payload_of(genuine)[1:]]), kind)
 
-    @pytest.mark.parametrize("payload", [{}, None, "x", 1, [], [1], [1] * 5, [1] * 7, {"nextToken": "x"}])
+    @pytest.mark.parametrize("payload", [{}, None, "x", 2, [], [2], [2] * 6, [2] * 8, {"nextToken": "x"}])
     def test_a_payload_of_another_shape_is_rejected(self, require_rejected: RequireRejected, payload: object) -> None:
         require_rejected(self.forge(payload))
 
     def test_a_cursor_with_its_expiry_extended_is_rejected(self, require_rejected: RequireRejected) -> None:
-        expired = CursorSigner(StaticKey(KEY), -1).sign(Position.start("token"), NO_FILTERS)
+        expired = CursorSigner(StaticKey(KEY), -1).sign(Position().advance(1, "token"), NO_FILTERS)
         require_rejected(expired, "expired-cursor")
         payload = payload_of(expired)
         longer = self.forge([payload[0], payload[1] + 10**6, *payload[2:]], secret_key=OTHER_KEY)
@@ -210,7 +211,7 @@ class TestForged:
 
 class TestFromElsewhere:
     def test_a_cursor_of_another_stage_is_rejected(self, require_rejected: RequireRejected) -> None:
-        require_rejected(CursorSigner(StaticKey(OTHER_KEY), 3600).sign(Position.start("token"), NO_FILTERS))
+        require_rejected(CursorSigner(StaticKey(OTHER_KEY), 3600).sign(Position().advance(1, "token"), NO_FILTERS))
 
     @pytest.mark.parametrize(
         ("name", "value"),

@@ -22,7 +22,6 @@ def _short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadline, "CONNECT_TIMEOUT", 0.1)
     monkeypatch.setattr(deadline, "READ_TIMEOUT", 0.2)
     monkeypatch.setattr(deadline, "MAX_ATTEMPT_SECONDS", 0.3)
-    monkeypatch.setattr(deadline, "MAX_BACKOFF", 0.3)
 
 
 @pytest.mark.usefixtures("_short_timeouts")

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emulators.models import ACCOUNT, REGION
 from local.api_gateway import serve
 from tests.api import Api
 from tests.hostile.contract import PROBLEMS
@@ -83,6 +84,10 @@ def test_requests_that_match_the_document_are_accepted(url: str) -> None:
         # Most cases have a cursor: remove it from half of them.
         if "cursor" in case.query and data.draw(st.booleans()):
             del case.query["cursor"]
+        # The document does not name the sources of the inventory.
+        for name, known in (("accounts", ACCOUNT), ("regions", REGION)):
+            if name in case.query and data.draw(st.integers(0, 9)):
+                case.query[name] = [known]
         response = case.call()
         case.validate_response(response, excluded_checks=excluded())
         kinds.add(expected := expected_result(case.query))
@@ -104,4 +109,6 @@ def expected_result(query: dict[str, Any]) -> str:
         after, before = (datetime.fromisoformat(str(time).upper()) for time in times)
         if after > before:
             return "invalid-query"
+    if not (set(query.get("accounts", [])) <= {ACCOUNT} and set(query.get("regions", [])) <= {REGION}):
+        return "invalid-query"  # not in the inventory
     return "invalid-cursor" if "cursor" in query else "listing"

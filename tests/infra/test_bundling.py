@@ -28,6 +28,7 @@ from botocore.model import ListShape, ServiceModel, Shape, StructureShape
 from botocore.parsers import ResponseParserError
 from botocore.regions import EndpointResolver
 
+from emulators.models import ACCOUNT
 from infra import bundling
 from infra.bundling import BundlingError, bundle, find_interpreter
 from infra.config import Config
@@ -123,7 +124,7 @@ def import_handler(folder: Path, *wrapper: str) -> None:
     )
     subprocess.run(
         [*wrapper, sys.executable, "-I", "-S", "-B", "-c", code],
-        env={**environment, "CURSOR_KEY": KEY},
+        env={**environment, "CURSOR_KEY": KEY, "OWN_ACCOUNT_ID": ACCOUNT},
         check=True,
         timeout=60,
     )

@@ -124,6 +124,9 @@ def longest(number: int) -> Model:
     )
 
 
+FAILED = " (source 123456789012/us-east-1)"
+
+
 class TestErrors:
     """The errors that a state machine can name in ``ErrorEquals``."""
 
@@ -133,7 +136,7 @@ class TestErrors:
             (throttle, "UpstreamThrottled", errors.UpstreamThrottled.advice),
             (internal_error, "UpstreamUnavailable", errors.UpstreamUnavailable.advice),
             (deny, "UpstreamDenied", errors.UpstreamDenied.advice),
-            (unknown_operation, "UpstreamRejected", errors.UpstreamRejected.advice),
+            (unknown_operation, "UpstreamRejected", "None of the selected regions has this operation of Bedrock."),
             (not_json, "UpstreamInvalid", "Bedrock's response is not a list of models: it is not a JSON object."),
         ],
         ids=lambda value: value if isinstance(value, str) and value.isalpha() else "",
@@ -143,7 +146,7 @@ class TestErrors:
     ) -> None:
         emulator.misbehave(always=fault)
         reported = function.error({})
-        assert (reported["errorType"], reported["errorMessage"]) == (error, sentence)
+        assert (reported["errorType"], reported["errorMessage"]) == (error, sentence + FAILED)
         require_no_internals(reported, "botocore", "urllib3", "Exception", "Too many requests", "system encountered")
         require_no_internals(reported, "is not authorized", "Unknown operation", "Please log in")
 
@@ -165,7 +168,8 @@ class TestErrors:
         emulator.load(plausible_models(3, seed=1))
         for error, event in events.items():
             reported = function.error(event)
-            assert (reported["errorType"], reported["errorMessage"]) == (error.__name__, error.advice)
+            message = error.advice + (FAILED if error is errors.ExpiredCursor else "")
+            assert (reported["errorType"], reported["errorMessage"]) == (error.__name__, message)
             require_no_internals(reported, "itsdangerous", "BadSignature", "ValidationException")
 
     def test_the_cause_of_an_internal_error_is_only_in_the_log(

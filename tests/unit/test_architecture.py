@@ -56,9 +56,10 @@ def test_an_adapter_imports_only_itself_the_core_and_the_request_log(adapter: st
             assert name.startswith(allowed), path
 
 
-@pytest.mark.parametrize("name", ["settings.py", "request_log.py"])
-def test_settings_and_the_request_log_import_only_the_core(name: str) -> None:
-    assert all(name.startswith("custom_models.core") for name in first_party_imports(PACKAGE / name))
+@pytest.mark.parametrize("name", ["inventory.py", "request_log.py", "settings.py"])
+def test_inventory_request_log_and_settings_import_only_the_core_and_the_inventory(name: str) -> None:
+    allowed = ("custom_models.core", "custom_models.inventory")
+    assert all(name.startswith(allowed) for name in first_party_imports(PACKAGE / name))
 
 
 def test_the_entry_point_imports_only_bootstrap() -> None:
@@ -77,7 +78,7 @@ def test_infra_imports_only_itself() -> None:
 
 def test_local_imports_only_the_entry_point_the_settings_and_the_validation_of_the_function() -> None:
     allowed = {
-        *("handler", "custom_models.settings"),
+        *("handler", "custom_models.inventory", "custom_models.settings"),
         *("custom_models.adapters.bedrock.response", "custom_models.core.models", "custom_models.core.parameters"),
     }
     for path in modules(ROOT / "local"):
@@ -89,7 +90,7 @@ def test_botocores_paging_terms_appear_only_in_the_bedrock_client() -> None:
     terms = ("PageSize", "StartingToken", "paginate(")
     for path in modules(FUNCTION):
         found = any(term in path.read_text() for term in terms)
-        assert found == (path == PACKAGE / "adapters" / "bedrock" / "client.py"), path
+        assert found == (path == PACKAGE / "adapters" / "bedrock" / "calls.py"), path
 
 
 def test_no_test_imports_from_a_conftest() -> None:

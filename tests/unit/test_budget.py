@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from custom_models.core.budget import Limits, Usage
+from custom_models.core.budget import CallUsage, Limits, Usage
 
 
 @pytest.fixture(autouse=True)
@@ -14,22 +14,22 @@ def _frozen_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_request_starts_with_no_usage_and_all_its_time() -> None:
     usage = Usage()
-    assert (usage.calls, usage.attempts, usage.retries, usage.throttles) == (0, 0, 0, 0)
+    assert (usage.calls, usage.retries, usage.throttles, usage.failed, usage.unreachable) == (0, 0, 0, {}, 0)
     assert (usage.seconds, usage.last_error) == (0, None)
     assert Limits.from_now(10).remaining == 10
 
 
-def test_a_call_may_start_only_if_its_slowest_attempt_ends_before_the_deadline() -> None:
-    assert Limits.from_now(10).allow_call(0, max_attempt_seconds=10)
-    assert not Limits.from_now(10).allow_call(0, max_attempt_seconds=10.001)
+def test_the_usage_of_a_request_is_the_sum_of_its_calls() -> None:
+    usage = Usage()
+    # The second call ended before it sent a request.
+    for call in (CallUsage(attempts=3, throttles=2), CallUsage(attempts=0), CallUsage(attempts=1)):
+        usage.add(call)
+    assert (usage.calls, usage.retries, usage.throttles) == (3, 2, 2)
 
 
-def test_a_request_may_make_at_most_fifty_calls() -> None:
-    assert Limits.from_now(10).allow_call(49, 1)
-    assert not Limits.from_now(10).allow_call(50, 1)
-
-
-def test_retries_are_the_attempts_after_the_first_one_of_each_call() -> None:
-    assert Usage(calls=2, attempts=5).retries == 3
-    # One of these calls ended before it sent a request.
-    assert Usage(calls=2, attempts=1).retries == 0
+def test_each_source_that_failed_is_recorded_with_its_error() -> None:
+    usage = Usage()
+    usage.add_failure("111122223333/us-east-1", "AccessDenied")
+    usage.add_failure("444455556666/us-east-1", "500")
+    assert usage.failed == {"111122223333/us-east-1": "AccessDenied", "444455556666/us-east-1": "500"}
+    assert usage.last_error == "500"

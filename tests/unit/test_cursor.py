@@ -13,24 +13,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import URLSafeSerializer
 
-from custom_models.core.cursor import MAX_LENGTH, CursorSigner, Position
+from custom_models.core.cursor import MAX_LENGTH, CursorSigner, Position, SourcePosition
 from custom_models.core.errors import CursorMismatch, ExpiredCursor, InvalidCursor, UpstreamInvalid
 from tests.doubles import KEY, ChangingKeys, Clock, signer
 
 OTHER_KEY = "n" * 32
 FINGERPRINT = "0123456789abcdef" * 2
-POSITION = Position("a token/+=", 5, "0123456789abcdef")
-PAYLOAD = [1, 2**40, FINGERPRINT, *POSITION]
-"""Version, expiry, fingerprint and position: what a cursor of version 1 holds."""
+POSITION = Position("..d-T", 70, 3, SourcePosition("a token/+=", 5, "0123456789abcdef", 2, failed=True))
+PAYLOAD = [2, 2**40, FINGERPRINT, *POSITION]
+"""Version, expiry, fingerprint and position: what a cursor of version 2 holds."""
 
 EARLIER_CURSOR = (
-    ".eJxdxzEOgDAIBdC7_JmBFlrwLMZBEeJsvH909m1vbdScPzKZCdy66Jjmy37EmfU_CM91Z4KEIBUaUWk63Dg7thfxZhQq.OZD_qj"
-    "jJmo5ORNjnvTpUWNV_XvYz75PINl51vQJBdrs"
+    ".eJxdxzEKgDAMBdC7ZP5ITFtbd29ROtSY4OCk3h8RnHzbqwIp_AHxKCGmKZe5r7qZ_0-gYSEEMCrd-2n2hoJrVHXLMZXMJgSB9-Oy1h5-WBkN."
+    "pFSxS8IPAXTqqM00mK7S0lQHWh-SucQrUa9wgGGcF1k"
 )
-"""Signed with KEY by an earlier release, at the third token of a listing."""
+"""Signed with KEY by an earlier release, at the third token of the third source of a walk."""
 
 FORGERY = "a." + "A" * 43
 """Text that has the form of a cursor, but no valid signature."""
+
+
+def at(token: str) -> Position:
+    """Return the position of the first token of a walk."""
+    return Position().advance(1, token)
+
 
 tokens = st.text(st.characters(exclude_categories=["Cs", "Zs", "Zl", "Zp", "Cc"]), min_size=1, max_size=300)
 """Tokens that pass the validation of Bedrock's responses."""
@@ -45,39 +51,39 @@ def serializer(key: str = KEY, salt: str = "custom-models.cursor", **signer_opti
 class TestSigning:
     @given(tokens, st.integers(1, 10**9))
     def test_a_signed_position_is_returned_by_verify(self, token: str, steps: int) -> None:
-        position = Position(token, steps, "0123456789abcdef")
+        position = Position("", steps, 0, SourcePosition(token, steps, "0123456789abcdef", 0))
         assert signer().verify(signer().sign(position, FINGERPRINT), FINGERPRINT) == position
 
     @given(tokens)
     def test_a_cursor_needs_no_escaping_in_a_url(self, token: str) -> None:
-        cursor = signer().sign(Position.start(token), FINGERPRINT)
+        cursor = signer().sign(at(token), FINGERPRINT)
         assert set(cursor) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
     def test_the_cursor_of_bedrocks_longest_token_fits_a_url(self) -> None:
         # Tokens look like base64 of random bytes, which does not compress.
         token = base64.b64encode(bytes((number * 7919) % 251 for number in range(1536))).decode()
         assert len(token) == 2048
-        cursor = signer().sign(Position(token, 10**6, "0123456789abcdef"), FINGERPRINT)
+        cursor = signer().sign(at(token), FINGERPRINT)
         assert len(cursor) < 3000
-        assert signer().verify(cursor, FINGERPRINT).token == token
+        assert signer().verify(cursor, FINGERPRINT) == at(token)
 
     def test_a_token_that_is_too_long_for_a_cursor_is_upstream_invalid(self) -> None:
         rng = random.Random(0)
         token = "".join(chr(rng.randrange(0x10000, 0x110000)) for _ in range(2048))
         with pytest.raises(UpstreamInvalid, match=r"^Bedrock returned a page token that is too long for a cursor\.$"):
-            signer().sign(Position.start(token), FINGERPRINT)
+            signer().sign(at(token), FINGERPRINT)
 
     def test_the_longest_cursor_that_can_be_signed_is_valid(self) -> None:
         token = "".join(random.Random(0).choices(string.ascii_letters + string.digits, k=8200))
 
         def sign(length: int) -> str:
             with contextlib.suppress(UpstreamInvalid):
-                return signer().sign(Position.start(token[:length]), FINGERPRINT)
+                return signer().sign(at(token[:length]), FINGERPRINT)
             return ""
 
         longest = max(map(sign, range(7600, len(token))), key=len)
         assert len(longest) == MAX_LENGTH
-        assert token.startswith(signer().verify(longest, FINGERPRINT).token)
+        assert signer().verify(longest, FINGERPRINT) in map(at, (token[:length] for length in range(7600, len(token))))
 
     def test_a_cursor_of_an_earlier_release_is_valid(self) -> None:
         """Clients keep cursors across deployments: whoever changes the payload must accept these or raise the version.
@@ -85,9 +91,11 @@ class TestSigning:
         The position must also recognize the tokens of the earlier release.
         """
         position = signer().verify(EARLIER_CURSOR, FINGERPRINT)
-        assert (position.token, position.steps) == ("three", 3)
+        assert (position.outcomes, position.given, position.wasted) == (".D", 3, 0)
+        assert position.current is not None
+        assert (position.current.token, position.current.steps, position.current.empty_pages) == ("three", 3, 2)
         with pytest.raises(UpstreamInvalid):
-            position.advance("two")
+            position.advance(1, "two")
 
 
 class TestInvalidCursors:
@@ -117,7 +125,7 @@ class TestInvalidCursors:
                 signer().verify(good[length + 1 :], FINGERPRINT)
 
     def test_the_payload_of_one_cursor_with_the_signature_of_another_is_invalid(self) -> None:
-        one, other = (signer().sign(position, FINGERPRINT) for position in (POSITION, Position.start("other")))
+        one, other = (signer().sign(position, FINGERPRINT) for position in (POSITION, at("other")))
         with pytest.raises(InvalidCursor):
             signer().verify(one.rpartition(".")[0] + "." + other.rpartition(".")[2], FINGERPRINT)
 
@@ -167,7 +175,7 @@ class TestInvalidCursors:
         with pytest.raises(InvalidCursor):
             signer().verify(foreign, FINGERPRINT)
 
-    def test_a_payload_of_version_1_is_valid(self) -> None:
+    def test_a_payload_of_version_2_is_valid(self) -> None:
         """The tests below change one thing each about this one."""
         assert signer().verify(str(serializer().dumps(PAYLOAD)), FINGERPRINT) == POSITION
 
@@ -187,9 +195,20 @@ class TestInvalidCursors:
             signer().verify(str(other.dumps(PAYLOAD)), FINGERPRINT)
 
     @pytest.mark.parametrize(
-        "payload", [[2, *PAYLOAD[1:]], [2, {"a": 1}], {"v": 2}, [2], [1], 2, None, "x", [1] * 7], ids=json.dumps
+        "payload",
+        [[3, *PAYLOAD[1:]], [1, *PAYLOAD[1:]], [1, 2**40, FINGERPRINT, "t", 1, "m"], [3], [1]],
+        ids=json.dumps,
     )
-    def test_a_payload_of_another_version_is_invalid(self, payload: object) -> None:
+    def test_a_payload_of_another_version_is_expired(self, payload: object) -> None:
+        with pytest.raises(ExpiredCursor):
+            signer().verify(str(serializer().dumps(payload)), FINGERPRINT)
+
+    @pytest.mark.parametrize(
+        "payload",
+        [[2, {"a": 1}], {"v": 2}, [2], [], 2, None, "x", [None] * 7, PAYLOAD[:-1], [*PAYLOAD, 1]],
+        ids=json.dumps,
+    )
+    def test_a_payload_of_another_form_is_invalid(self, payload: object) -> None:
         with pytest.raises(InvalidCursor):
             signer().verify(str(serializer().dumps(payload)), FINGERPRINT)
 
@@ -252,16 +271,17 @@ class TestPosition:
         """Only the position is kept from token to token, as when each request reads one page."""
 
         def walk(steps: int) -> None:
-            position = Position.start("0")
+            position = at("0")
             for number in range(1, steps):
-                position = position.advance(str(number if number < lead else lead + (number - lead) % length))
+                position = position.advance(1, str(number if number < lead else lead + (number - lead) % length))
 
         with pytest.raises(UpstreamInvalid):
             walk(4 * (lead + length) + 4)
 
     @given(st.lists(st.integers(), min_size=1, unique=True))
     def test_different_tokens_are_not_a_cycle(self, numbers: list[int]) -> None:
-        position = Position.start(str(numbers[0]))
+        position = at(str(numbers[0]))
         for number in numbers[1:]:
-            position = position.advance(str(number))
-        assert position.steps == len(numbers)
+            position = position.advance(1, str(number))
+        assert position.current is not None
+        assert position.current.steps == len(numbers)

@@ -7,20 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_models.core.errors import InvalidQuery
-from custom_models.core.query import Query
+from tests.doubles import from_json, from_text
 
 AFTER, BEFORE = "creationTimeAfter", "creationTimeBefore"
 
 
 def read(name: str, text: str) -> object:
-    value = Query.from_text({name: [text]}).filters[name]
-    assert Query.from_json({name: text}).filters[name] == value
+    value = from_text({name: [text]}).filters[name]
+    assert from_json({name: text}).filters[name] == value
     return value
 
 
 def message(text: str) -> str:
     with pytest.raises(InvalidQuery) as caught:
-        Query.from_text({AFTER: [text]})
+        from_text({AFTER: [text]})
     return caught.value.errors[0].message
 
 
@@ -60,7 +60,7 @@ def test_digits_after_microseconds_widen_the_interval_so_that_no_model_is_left_o
     text = "2026-10-01T00:00:00.1234561Z"
     assert read(AFTER, text) == datetime(2026, 10, 1, 0, 0, 0, 123_456, tzinfo=UTC)
     assert read(BEFORE, text) == datetime(2026, 10, 1, 0, 0, 0, 123_457, tzinfo=UTC)
-    assert Query.from_json({AFTER: text, BEFORE: text}).filters
+    assert from_json({AFTER: text, BEFORE: text}).filters
 
 
 def test_rounding_up_carries_into_the_next_second_day_and_year() -> None:

@@ -6,10 +6,11 @@ import pytest
 
 from custom_models.core.errors import UpstreamInvalid
 from custom_models.core.filters import require_filtered
-from custom_models.core.models import ModelSummary
-from custom_models.core.query import Query
+from custom_models.core.models import ModelSummary, Source
+from tests.doubles import from_json
 
 OWN, OTHER = "111122223333", "444455556666"
+SOURCE = Source(OWN, "us-east-1")
 MODEL = {
     "modelArn": f"arn:aws:bedrock:us-east-1:{OWN}:custom-model/amazon.nova-pro-v1/abcdefghij12",
     "modelName": "churn",
@@ -21,17 +22,17 @@ MODEL = {
 SHARED_ARN = MODEL["modelArn"].replace(OWN, OTHER)
 
 
-def violates(filters: dict[str, object], account: str | None = OWN, **fields: str | None) -> bool:
+def violates(filters: dict[str, object], **fields: str | None) -> bool:
     model = {name: value for name, value in {**MODEL, **fields}.items() if value is not None}
     try:
-        require_filtered([cast("ModelSummary", model)], query(filters), account)
+        require_filtered([cast("ModelSummary", model)], query(filters), SOURCE)
     except UpstreamInvalid:
         return True
     return False
 
 
 def query(filters: dict[str, object]) -> Any:
-    return Query.from_json(filters).filters
+    return from_json(filters).filters
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,8 @@ def query(filters: dict[str, object]) -> Any:
         ({"isOwned": True}, {}, False),
         ({"isOwned": True}, {"ownerAccountId": OTHER}, True),
         ({"isOwned": True}, {"modelArn": SHARED_ARN}, True),
-        ({"isOwned": True}, {"modelArn": SHARED_ARN, "ownerAccountId": OWN}, False),
+        ({"isOwned": True}, {"modelArn": SHARED_ARN, "ownerAccountId": OWN}, True),
+        ({"isOwned": True}, {"modelArn": MODEL["modelArn"].replace("us-east-1", "us-west-2")}, True),
         ({"isOwned": False}, {}, True),
         ({"isOwned": False}, {"ownerAccountId": OWN}, True),
         ({"isOwned": False}, {"ownerAccountId": OTHER}, False),
@@ -74,13 +76,7 @@ def test_a_filter_is_violated_only_where_the_model_proves_it(
     assert violates(filters, **fields) == violated
 
 
-@pytest.mark.parametrize("is_owned", [True, False])
-def test_without_an_account_ownership_is_not_checked(is_owned: bool) -> None:
-    assert not violates({"isOwned": is_owned}, None)
-    assert not violates({"isOwned": is_owned}, None, ownerAccountId=OTHER)
-
-
 def test_one_model_of_many_that_violates_a_filter_is_enough() -> None:
     models = [cast("ModelSummary", MODEL)] * 5 + [cast("ModelSummary", {**MODEL, "modelStatus": "Failed"})]
     with pytest.raises(UpstreamInvalid, match=r"^Bedrock returned models that do not match modelStatus\.$"):
-        require_filtered(models, query({"modelStatus": "Active"}), OWN)
+        require_filtered(models, query({"modelStatus": "Active"}), SOURCE)

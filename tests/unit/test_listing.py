@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_models.core.budget import Limits, Usage
+from custom_models.core.budget import CallUsage, Limits, Usage
 from custom_models.core.errors import (
     CustomModelsError,
     ExpiredCursor,
@@ -19,10 +19,9 @@ from custom_models.core.errors import (
     UpstreamUnavailable,
 )
 from custom_models.core.listing import Listing, list_models
-from custom_models.core.models import ModelSummary, Page, PageSource
+from custom_models.core.models import ModelSummary, Page, PageRequest, PageSource
 from custom_models.core.parameters import Filters
-from custom_models.core.query import Query
-from tests.doubles import MemorySource, model, signer
+from tests.doubles import SOURCE, MemorySource, from_json, model, signer
 
 sizes = st.integers(1, 12)
 
@@ -30,7 +29,7 @@ sizes = st.integers(1, 12)
 def listing(
     source: PageSource, limits: Limits | None = None, cursor: str | None = None, **parameters: object
 ) -> Listing:
-    query = Query.from_json(parameters if cursor is None else {**parameters, "cursor": cursor})
+    query = from_json(parameters if cursor is None else {**parameters, "cursor": cursor})
     return list_models(query, source, signer(), limits or Limits.from_now(60), Usage())
 
 
@@ -82,9 +81,9 @@ class TestPages:
         received: list[Filters] = []
 
         class RecordingSource(MemorySource):
-            def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:
-                received.append(filters)
-                return super().fetch(filters, page_size, token, limits, usage)
+            def fetch(self, request: PageRequest, usage: CallUsage) -> Page:
+                received.append(request.filters)
+                return super().fetch(request, usage)
 
         first = listing(RecordingSource(5), maxItems=2, pageSize=1, isOwned=True)
         listing(RecordingSource(5), cursor=first.cursor, isOwned=True)
@@ -117,16 +116,38 @@ class TestEnd:
 
     def test_the_body_has_a_next_cursor_only_if_more_may_follow(self) -> None:
         part = listing(MemorySource(script=[(2, "t")]), maxItems=2)
-        assert part.body() == {"modelSummaries": [model(0), model(1)], "nextCursor": part.cursor}
-        assert listing(MemorySource(0)).body() == {"modelSummaries": []}
+        coverage = {"sources": 1, "listed": 0, "notOffered": [], "unreachable": [], "complete": False}
+        models = [{**model(number), "source": "123456789012/us-east-1"} for number in range(2)]
+        assert part.body() == {"modelSummaries": models, "nextCursor": part.cursor, "coverage": coverage}
+        complete = {**coverage, "listed": 1, "complete": True}
+        assert listing(MemorySource(0)).body() == {"modelSummaries": [], "coverage": complete}
 
-    def test_endless_empty_pages_end_with_a_cursor_after_fifty_calls(self) -> None:
+    def test_endless_empty_pages_end_with_a_cursor_after_fifty_calls_with_a_token(self) -> None:
         source = MemorySource(script=[(0, f"t{number}") for number in range(1000)])
         part = listing(source)
-        assert (part.stop_reason, len(source.requests)) == ("budget", 50)
+        assert (part.stop_reason, len(source.requests)) == ("budget", 51)
         assert part.cursor is not None
         listing(source, cursor=part.cursor)
-        assert source.requests[50] == (100, "t49")
+        assert source.requests[51] == (100, "t50")
+
+    @pytest.mark.parametrize("empty_pages", [999, 1000])
+    def test_a_source_with_a_thousand_empty_pages_in_a_row_is_upstream_invalid(self, empty_pages: int) -> None:
+        pages = [(1, "start"), *((0, f"t{number}") for number in range(empty_pages)), (1, "more"), (0, "x"), (1, None)]
+        source = MemorySource(script=pages)
+
+        def walk() -> int:
+            part = listing(source)
+            found = len(part.models)
+            while part.cursor is not None:
+                part = listing(source, cursor=part.cursor)
+                found += len(part.models)
+            return found
+
+        if empty_pages < 1000:
+            assert walk() == 3
+        else:
+            with pytest.raises(UpstreamInvalid, match="1,000 empty pages"):
+                walk()
 
     def test_no_call_starts_that_could_end_after_the_deadline(self) -> None:
         source = MemorySource(5, max_attempt_seconds=10)
@@ -189,13 +210,13 @@ class TestInvalidPages:
         other = model(1) | cast("ModelSummary", fields)
 
         class TwoModels(MemorySource):
-            def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:
+            def fetch(self, request: PageRequest, usage: CallUsage) -> Page:
                 return Page([TestInvalidPages.MATCHING, other], None)
 
         return listing(TwoModels(), **filters), other
 
     def test_more_models_than_requested_are_upstream_invalid(self) -> None:
-        with pytest.raises(UpstreamInvalid, match=r"^Bedrock returned more models than were requested\.$"):
+        with pytest.raises(UpstreamInvalid, match=r"^Bedrock returned more models than were requested\."):
             listing(MemorySource(script=[(3, None)]), maxItems=2)
 
     @pytest.mark.parametrize(
@@ -208,7 +229,7 @@ class TestInvalidPages:
     def test_a_model_that_violates_a_filter_is_upstream_invalid(
         self, name: str, value: str, fields: dict[str, str]
     ) -> None:
-        with pytest.raises(UpstreamInvalid, match=rf"^Bedrock returned models that do not match {name}\.$"):
+        with pytest.raises(UpstreamInvalid, match=rf"^Bedrock returned models that do not match {name}\."):
             self.listing_with(fields, {name: value})
 
     @pytest.mark.parametrize(
@@ -224,7 +245,7 @@ class TestInvalidPages:
         self, filters: dict[str, Any], fields: dict[str, str]
     ) -> None:
         part, other = self.listing_with(fields, filters)
-        assert part.models == [self.MATCHING, other]
+        assert [{**it, "source": str(SOURCE)} for it in (self.MATCHING, other)] == part.models
 
 
 class TestFailures:

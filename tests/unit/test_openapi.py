@@ -12,7 +12,7 @@ from referencing.jsonschema import DRAFT202012
 from custom_models.adapters.rest_api import problem
 from custom_models.adapters.rest_api.openapi import document
 from custom_models.core.errors import CustomModelsError
-from custom_models.core.models import ModelSummary
+from custom_models.core.models import SourcedModel
 from custom_models.core.parameters import PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,8 +71,8 @@ def test_every_problem_has_an_example_and_every_example_matches_its_schema() -> 
 
 def test_every_field_of_a_model_is_documented() -> None:
     schema = DOCUMENT["components"]["schemas"]["ModelSummary"]
-    assert set(schema["properties"]) == set(ModelSummary.__annotations__)
-    assert set(schema["required"]) == ModelSummary.__required_keys__
+    assert set(schema["properties"]) == set(SourcedModel.__annotations__)
+    assert set(schema["required"]) == SourcedModel.__required_keys__
 
 
 def test_every_error_has_a_status_and_a_unique_kind() -> None:

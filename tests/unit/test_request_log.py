@@ -3,11 +3,12 @@
 import pytest
 
 from custom_models.core.budget import Limits, Usage
+from custom_models.core.coverage import Coverage
 from custom_models.core.errors import CustomModelsError, Internal, InvalidQuery, UpstreamUnavailable
 from custom_models.core.listing import Listing
-from custom_models.core.query import Query
+from custom_models.core.models import SourcedModel
 from custom_models.request_log import RequestLog
-from tests.doubles import model
+from tests.doubles import SOURCE, from_json, model
 
 
 def new_log() -> RequestLog:
@@ -28,13 +29,20 @@ def test_the_outcome_is_internal_until_another_one_is_recorded() -> None:
 
 def test_the_query_and_the_listing_are_recorded_without_the_cursor() -> None:
     log = new_log()
-    log.add_query(Query.from_json({"sortOrder": "Ascending", "isOwned": True, "cursor": "secret-1"}))
-    log.add_listing(Listing([model(0), model(1)], "secret-2", "max-items"))
+    log.add_query(from_json({"sortOrder": "Ascending", "isOwned": True, "cursor": "secret-1"}))
+    log.add_listing(
+        Listing(
+            [SourcedModel(**model(number), source=str(SOURCE)) for number in range(2)],
+            "secret-2",
+            Coverage((SOURCE, SOURCE), "."),
+            "max-items",
+        )
+    )
     assert (log.filters, log.items, log.stop_reason) == (["isOwned", "sortOrder"], 2, "max-items")
     assert (log.cursor_in, log.cursor_out) == (True, True)
     assert "secret" not in str(vars(log))
-    log.add_query(Query.from_json({}))
-    log.add_listing(Listing([], None, "complete"))
+    log.add_query(from_json({}))
+    log.add_listing(Listing([], None, Coverage((SOURCE,), "."), "complete"))
     assert (log.filters, log.items, log.stop_reason) == ([], 0, "complete")
     assert (log.cursor_in, log.cursor_out) == (False, False)
 

@@ -1,11 +1,13 @@
-"""The boto3 session: in Lambda, it omits the event handlers of services that are not called."""
+"""The sessions: in Lambda, it omits the event handlers of services that are not called."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import botocore.handlers
 import botocore.loaders
+import botocore.session
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
@@ -32,7 +34,7 @@ UNIQUE_HEADERS = {"X-Amz-Date", "Authorization", "amz-sdk-invocation-id"}
 """Their values differ from request to request."""
 
 
-def request(session: boto3.Session, service: str) -> AWSPreparedRequest:
+def request(session: botocore.session.Session, service: str) -> AWSPreparedRequest:
     """Return the HTTP request that a call to a service sends."""
     sent: list[AWSPreparedRequest] = []
 
@@ -40,7 +42,7 @@ def request(session: boto3.Session, service: str) -> AWSPreparedRequest:
         sent.append(request)
         return AWSResponse(request.url, 200, HTTPHeaders(), RawBody(EMPTY_RESPONSES[service]))
 
-    client: Any = session.client(service)  # type: ignore[call-overload]
+    client: Any = boto3.Session(botocore_session=session).client(service)  # type: ignore[call-overload]
     client.meta.events.register("before-send", send)
     CALLS[service](client)
     (request,) = sent
@@ -57,6 +59,14 @@ class RawBody:
         return [self._content]
 
 
+def has_all_handlers(session: botocore.session.Session) -> bool:
+    """Return whether a session has the event handlers of a service that the function does not call."""
+    event = "getattr.mturk.list_hi_ts_for_qualification_type"
+    client = SimpleNamespace(list_hits_for_qualification_type=None)
+    responses: list[object] = session.get_component("event_emitter").emit(event, client=client)
+    return responses != []
+
+
 @pytest.fixture(autouse=True)
 def _in_lambda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "custom-models")
@@ -65,7 +75,7 @@ def _in_lambda(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("service", CALLS)
 def test_the_requests_are_those_of_a_plain_boto3_session(service: str) -> None:
-    actual, expected = (request(session, service) for session in (new_session(), boto3.Session()))
+    actual, expected = (request(session, service) for session in (new_session(), botocore.session.Session()))
     assert (actual.method, actual.url, actual.body) == (expected.method, expected.url, expected.body)
     names = set(expected.headers.keys())
     assert set(actual.headers.keys()) == names >= UNIQUE_HEADERS | {"X-Amzn-Trace-Id", "amz-sdk-request"}
@@ -101,22 +111,23 @@ def test_only_handlers_of_other_services_and_of_documentation_are_omitted(monkey
 def test_all_handlers_are_registered_if_botocores_list_has_another_form(
     listed: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = object()
-    monkeypatch.setattr("custom_models.adapters.session.boto3.Session", lambda **given: plain if not given else None)
-    monkeypatch.setattr("botocore.handlers.BUILTIN_HANDLERS", listed)
-    assert new_session() is plain
+    handlers = SimpleNamespace(BUILTIN_HANDLERS=listed)
+    monkeypatch.setattr("custom_models.adapters.session.botocore.handlers", handlers)
+    assert has_all_handlers(new_session())
 
 
 def test_all_handlers_are_registered_if_botocore_has_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("custom_models.adapters.session.boto3.Session", lambda **given: given)
     monkeypatch.setattr("custom_models.adapters.session.botocore.handlers", object())
-    session: object = new_session()
-    assert session == {}
+    assert has_all_handlers(new_session())
 
 
 def test_all_handlers_are_registered_outside_lambda(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There, credentials may come from other services, such as SSO and STS."""
+    """There, credentials may come from other services, such as SSO."""
+    assert not has_all_handlers(new_session())
     monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME")
-    monkeypatch.setattr("custom_models.adapters.session.boto3.Session", lambda **given: given)
-    session: object = new_session()
-    assert session == {}
+    assert has_all_handlers(new_session())
+
+
+def test_all_sessions_share_one_loader() -> None:
+    """So botocore reads its data files once for all clients of the function."""
+    assert new_session().get_component("data_loader") is new_session().get_component("data_loader")

@@ -12,13 +12,17 @@ KEY = "k" * 32
 SECRET_ID = "arn:aws:secretsmanager:us-east-1:123456789012:secret:cursor-key-a1B2c3"
 
 
+def read(environment: dict[str, str]) -> Settings:
+    return Settings.read({"OWN_ACCOUNT_ID": "123456789012", **environment})
+
+
 def test_a_key_is_enough() -> None:
-    settings = Settings.read({"CURSOR_KEY": KEY})
+    settings = read({"CURSOR_KEY": KEY})
     assert (settings.cursor_key, settings.cursor_secret_id, settings.cursor_lifetime) == (KEY, None, 86_400)
 
 
 def test_a_secret_id_is_enough() -> None:
-    settings = Settings.read({"CURSOR_SECRET_ID": SECRET_ID})
+    settings = read({"CURSOR_SECRET_ID": SECRET_ID})
     assert (settings.cursor_key, settings.cursor_secret_id, settings.cursor_lifetime) == (None, SECRET_ID, 86_400)
 
 
@@ -34,23 +38,23 @@ def test_a_secret_id_is_enough() -> None:
 )
 def test_exactly_one_of_secret_id_and_key_must_be_set(environment: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=r"either CURSOR_SECRET_ID .* or CURSOR_KEY"):
-        Settings.read(environment)
+        read(environment)
 
 
 def test_an_empty_setting_counts_as_not_set() -> None:
-    assert Settings.read({"CURSOR_KEY": KEY, "CURSOR_SECRET_ID": ""}).cursor_secret_id is None
-    assert Settings.read({"CURSOR_KEY": "", "CURSOR_SECRET_ID": SECRET_ID}).cursor_key is None
+    assert read({"CURSOR_KEY": KEY, "CURSOR_SECRET_ID": ""}).cursor_secret_id is None
+    assert read({"CURSOR_KEY": "", "CURSOR_SECRET_ID": SECRET_ID}).cursor_key is None
 
 
 @pytest.mark.parametrize("length", [1, 31])
 def test_the_error_about_a_short_key_states_the_minimum_length_and_not_the_key(length: int) -> None:
     with pytest.raises(SettingsError, match=r"CURSOR_KEY .*\b32 characters") as caught:
-        Settings.read({"CURSOR_KEY": "ß" * length})
+        read({"CURSOR_KEY": "ß" * length})
     assert "ß" not in str(caught.value)
 
 
 def lifetime(text: str) -> int:
-    return Settings.read({"CURSOR_KEY": KEY, "CURSOR_LIFETIME_SECONDS": text}).cursor_lifetime
+    return read({"CURSOR_KEY": KEY, "CURSOR_LIFETIME_SECONDS": text}).cursor_lifetime
 
 
 @pytest.mark.parametrize("text", ["60", "3600", "604800", "086400"])
@@ -70,31 +74,31 @@ def test_the_error_about_any_other_lifetime_states_the_setting_and_its_range(tex
 
 def test_the_lifetime_is_also_checked_when_the_key_is_in_a_secret() -> None:
     with pytest.raises(SettingsError, match="CURSOR_LIFETIME_SECONDS"):
-        Settings.read({"CURSOR_SECRET_ID": SECRET_ID, "CURSOR_LIFETIME_SECONDS": "day"})
+        read({"CURSOR_SECRET_ID": SECRET_ID, "CURSOR_LIFETIME_SECONDS": "day"})
 
 
 def test_only_the_given_environment_is_read_and_names_are_case_sensitive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "CURSOR_KEY", KEY)
     monkeypatch.setitem(os.environ, "CURSOR_LIFETIME_SECONDS", "day")
     with pytest.raises(SettingsError, match="CURSOR_SECRET_ID"):
-        Settings.read({"PATH": "/bin", "cursor_key": KEY})
-    assert Settings.read({"CURSOR_SECRET_ID": SECRET_ID}).cursor_lifetime == 86_400
+        read({"PATH": "/bin", "cursor_key": KEY})
+    assert read({"CURSOR_SECRET_ID": SECRET_ID}).cursor_lifetime == 86_400
 
 
 @pytest.mark.parametrize("name", [" ", " x", ":x", "caf\u00e9", "a\nb", "x" * 256])
 def test_a_service_name_that_cloudwatch_would_not_accept_is_an_error(name: str) -> None:
     with pytest.raises(SettingsError, match="POWERTOOLS_SERVICE_NAME must be"):
-        Settings.read({"CURSOR_KEY": KEY, "POWERTOOLS_SERVICE_NAME": name})
+        read({"CURSOR_KEY": KEY, "POWERTOOLS_SERVICE_NAME": name})
 
 
 def test_the_key_is_not_in_the_text_of_the_settings() -> None:
-    settings = Settings.read({"CURSOR_KEY": KEY})
+    settings = read({"CURSOR_KEY": KEY})
     assert KEY not in f"{settings!r} {settings}"
 
 
 def test_settings_are_immutable() -> None:
     with pytest.raises(FrozenInstanceError):
-        Settings.read({"CURSOR_KEY": KEY}).cursor_lifetime = 1  # type: ignore[misc]
+        read({"CURSOR_KEY": KEY}).cursor_lifetime = 1  # type: ignore[misc]
 
 
 def test_wrong_settings_stop_the_function_at_startup() -> None:

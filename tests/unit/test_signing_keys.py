@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any, TypeVar
 
-import boto3
+import botocore.session
 import pytest
 
 from custom_models.adapters.signing_keys import (
@@ -23,6 +23,7 @@ from custom_models.core.cursor import CursorSigner, Position
 from custom_models.core.errors import Internal, InvalidCursor, UpstreamUnavailable
 from emulators import secrets_manager
 from emulators.faults import Fault, body, disconnect, hang, respond_with, unavailable
+from emulators.models import ACCOUNT
 from emulators.secrets_manager import NAME, SecretsManager, deny, internal_error, throttle
 from emulators.server import Response, serve
 from tests.api import Api
@@ -33,7 +34,7 @@ Factory = Callable[[], T]
 Warnings = Callable[[], list[str]]
 
 FINGERPRINT = "the filters of a listing"
-POSITION = Position.start("a token")
+POSITION = Position().advance(1, "a token")
 
 BOTH_VERSIONS = [secrets_manager.CURRENT, secrets_manager.PREVIOUS]
 
@@ -87,7 +88,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def keys(manager: SecretsManager, clock: Clock) -> SecretKeys:
-    return SecretKeys(NAME, boto3.Session(), clock)
+    return SecretKeys(NAME, botocore.session.Session, clock)
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> Warnings:
 def new_function(manager: SecretsManager, api: Api) -> Factory[Api]:
     """Build the function with its key in Secrets Manager, as in a new container on AWS."""
     # `api` makes the function log to this test's standard output.
-    return lambda: Api(build({"CURSOR_SECRET_ID": NAME}))
+    return lambda: Api(build({"CURSOR_SECRET_ID": NAME, "OWN_ACCOUNT_ID": ACCOUNT}))
 
 
 def sixteen_at_once(call: Factory[T]) -> list[T]:
@@ -138,7 +139,7 @@ class TestReading:
         assert manager.calls == BOTH_VERSIONS
 
     def test_a_secret_may_be_named_by_its_arn(self, manager: SecretsManager) -> None:
-        assert list(SecretKeys(secrets_manager.ARN, boto3.Session()).current()) == [manager.key]
+        assert list(SecretKeys(secrets_manager.ARN, botocore.session.Session).current()) == [manager.key]
 
     def test_a_rotated_secret_has_two_keys_oldest_first(self, manager: SecretsManager, keys: SecretKeys) -> None:
         manager.rotate()
@@ -286,7 +287,7 @@ class TestUnreachable:
     def test_a_refused_connection_is_unavailable(self) -> None:
         # Without `manager`, the endpoint of all AWS services is a port that refuses connections.
         with pytest.raises(UpstreamUnavailable):
-            SecretKeys(NAME, boto3.Session()).current()
+            SecretKeys(NAME, botocore.session.Session).current()
 
     @pytest.mark.slow
     def test_a_slow_call_and_a_hanging_call_end_in_time(self, manager: SecretsManager, keys: SecretKeys) -> None:
@@ -321,7 +322,7 @@ class TestUnusable:
         assert keys.current() == known
 
     def test_a_missing_secret_is_internal(self, manager: SecretsManager, keys: SecretKeys) -> None:
-        assert "no current version" in self.cause(SecretKeys("another", boto3.Session()).current)
+        assert "no current version" in self.cause(SecretKeys("another", botocore.session.Session).current)
         manager.delete()
         assert "no current version" in self.cause(keys.current)
 
@@ -375,7 +376,7 @@ class TestSecrecy:
     ) -> None:
         for logger in (None, "botocore", "urllib3"):
             caplog.set_level(logging.DEBUG, logger)
-        SecretKeys(NAME, boto3.Session()).current()
+        SecretKeys(NAME, botocore.session.Session).current()
         assert manager.key in caplog.text, "without the function, botocore logs keys"
         function = new_function()
         caplog.clear()
@@ -385,7 +386,7 @@ class TestSecrecy:
         texts = [self.failure(CursorSigner(keys, 60).sign, POSITION, FINGERPRINT)]
         manager.misbehave(always=fault)
         clock.now += CACHE_SECONDS
-        failures = [self.failure(keys.refresh, known), self.failure(SecretKeys(NAME, boto3.Session()).current)]
+        failures = [self.failure(keys.refresh, known), self.failure(SecretKeys(NAME, botocore.session.Session).current)]
         assert [failure != "" for failure in failures] == [fault is not None] * 2
         texts += [*failures, self.failure(keys.current), f"{keys!r} {keys}", function.get({"maxItems": 10}).text]
         output = capsys.readouterr()
@@ -423,7 +424,7 @@ class TestCursors:
 
     @pytest.fixture
     def new_container(self, manager: SecretsManager, clock: Clock) -> Factory[CursorSigner]:
-        return lambda: CursorSigner(SecretKeys(NAME, boto3.Session(), clock), 60)
+        return lambda: CursorSigner(SecretKeys(NAME, botocore.session.Session, clock), 60)
 
     def test_a_cursor_is_valid_after_one_rotation_but_not_after_two(
         self, manager: SecretsManager, clock: Clock, new_container: Factory[CursorSigner]

@@ -1,8 +1,10 @@
 """Direct invocation: accepts a JSON object and returns one. Each kind of failure raises its own class."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from custom_models.core.errors import CustomModelsError, Internal, InvalidQuery
+from custom_models.core.models import Source
 from custom_models.core.query import Query
 from custom_models.request_log import ListModels, RequestLog
 
@@ -10,8 +12,9 @@ from custom_models.request_log import ListModels, RequestLog
 class DirectInvocation:
     """Handles invocations by Step Functions, other functions and the AWS CLI."""
 
-    def __init__(self, list_models: ListModels) -> None:
+    def __init__(self, inventory: Sequence[Source], list_models: ListModels) -> None:
         """``list_models`` returns the listing of a query."""
+        self._inventory = inventory
         self._list_models = list_models
 
     def handle(self, event: object, log: RequestLog) -> dict[str, Any]:
@@ -26,7 +29,7 @@ class DirectInvocation:
                 raise InvalidQuery(
                     detail='The event must be a JSON object of parameters, such as {} or {"maxItems": 5}.'
                 )
-            body = self._list_models(Query.from_json(event), log).body()
+            body = self._list_models(Query.from_json(event, self._inventory), log).body()
         except CustomModelsError as error:
             log.add_error(error)
             raise error from None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
@@ -49,10 +50,19 @@ class SecretKeys:
     known keys stay in use.
     """
 
-    def __init__(self, secret_id: str, session: boto3.Session, clock: Callable[[], float] = time.monotonic) -> None:
-        """``secret_id`` is the secret's name or ARN; ``clock`` returns seconds, to measure the age of the cache."""
+    def __init__(
+        self,
+        secret_id: str,
+        new_session: Callable[[], botocore.session.Session],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``secret_id`` is the secret's name or ARN.
+
+        ``new_session`` is called when the secret is first read; ``clock`` returns seconds, to measure the age of
+        the cache.
+        """
         self._secret_id = secret_id
-        self._session = session
+        self._new_session = new_session
         self._clock = clock
         self._lock = threading.Lock()
         self._client: Any = None
@@ -106,7 +116,8 @@ class SecretKeys:
 
     def _read(self) -> Sequence[str]:
         if self._client is None:
-            self._client = self._session.client("secretsmanager", config=_CONFIG)
+            session = boto3.Session(botocore_session=self._new_session())
+            self._client = session.client("secretsmanager", config=_CONFIG)
         try:
             # Read the current version first: a rotation between the two calls then returns the same key twice. In the
             # other order, the old key would be missed.

@@ -22,13 +22,15 @@ UPSTREAM_PAGES = "UpstreamPages"
 UPSTREAM_THROTTLES = "UpstreamThrottles"
 UPSTREAM_LATENCY = "UpstreamLatency"
 REJECTED_CURSORS = "RejectedCursors"
+UNREACHABLE_SOURCES = "UnreachableSources"
+"""The sources that this request left out of the listing because they failed."""
 OPERATOR_ERRORS = "OperatorErrors"
 """1 for a request whose failure only the operators of this API can fix; 0 for every other request."""
 OUTCOME = "outcome"
 """The second dimension of REQUESTS; the first one is the service."""
 
 _REQUEST_UNITS = {REQUESTS: MetricUnit.Count}
-_UNITS = {ITEMS: MetricUnit.Count, REJECTED_CURSORS: MetricUnit.Count, OPERATOR_ERRORS: MetricUnit.Count}
+_UNITS = dict.fromkeys((ITEMS, REJECTED_CURSORS, OPERATOR_ERRORS, UNREACHABLE_SOURCES), MetricUnit.Count)
 _UPSTREAM_UNITS = {
     UPSTREAM_PAGES: MetricUnit.Count,
     UPSTREAM_THROTTLES: MetricUnit.Count,
@@ -87,6 +89,11 @@ class Telemetry:
                 "items": log.items,
                 "stop_reason": log.stop_reason,
                 "filters": log.filters,
+                "accounts": log.accounts,
+                "regions": log.regions,
+                "sources": log.sources,
+                "sources_listed": log.sources_listed,
+                "sources_failed": usage.failed,
                 "cursor_in": log.cursor_in,
                 "cursor_out": log.cursor_out,
                 "upstream_pages": usage.calls,
@@ -117,6 +124,7 @@ class Telemetry:
             ITEMS: log.items,
             REJECTED_CURSORS: int(isinstance(log.error, CursorError)),
             OPERATOR_ERRORS: int(_is_for_operators(log)),
+            UNREACHABLE_SOURCES: log.usage.unreachable,
         }
         if called:
             metrics[UPSTREAM_PAGES] = log.usage.calls

@@ -1,8 +1,8 @@
 """The cursor: a signed, expiring position in one listing, which the client keeps.
 
-It holds Bedrock's token, the listing that it belongs to, and when it expires. It is signed but not
-encrypted: a caller could get the same token from Bedrock, and it is useless without permission to
-call this API.
+It holds Bedrock's token in the current source, the outcomes of the sources before it, the listing that it
+belongs to, and when it expires. It is signed but not encrypted: a caller could get the same token from
+Bedrock, and it is useless without permission to call this API.
 """
 
 import base64
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 MAX_LENGTH = 8192
 """The maximum number of characters of a cursor. A longer one is rejected before anything is decoded.
 
-Bedrock's longest token has 2,048 characters. Its cursor has about 2,900, which fit into a URL.
+Bedrock's longest token has 2,048 characters. With the outcomes of 500 sources, its cursor has about 3,300,
+which fit into a URL.
 """
 
 MIN_KEY_LENGTH = 32
@@ -29,11 +30,14 @@ MIN_KEY_LENGTH = 32
 
 TOKEN_REPEATED = "Bedrock returned the same page token twice, so its listing would never end."  # noqa: S105
 
-_VERSION = 1
+MAX_EMPTY_PAGES = 1000
+"""The maximum number of consecutive empty pages of a source. With more, its listing would have no end."""
+
+_VERSION = 2
 
 
-class Position(NamedTuple):
-    """A position in Bedrock's listing.
+class SourcePosition(NamedTuple):
+    """A position in the listing of one source, after at least one page.
 
     ``mark`` and ``steps`` detect a token that comes back in a later request, with Brent's cycle
     detection: ``mark`` is the digest of one earlier token. It is replaced when ``steps`` is a power of two,
@@ -43,23 +47,57 @@ class Position(NamedTuple):
     token: str
     steps: int
     mark: str
+    empty_pages: int
+    """How many pages were empty since the last page with a model."""
 
-    @classmethod
-    def start(cls, token: str) -> "Position":
-        """Return the position at the first token of a listing."""
-        return cls(token, 1, _digest(token))
+    failed: bool = False
+    """Whether the last call with this token failed."""
 
-    def advance(self, token: str) -> "Position":
-        """Return the position at the next token.
+
+class Position(NamedTuple):
+    """A position in a walk over the selected sources."""
+
+    outcomes: str = ""
+    """The outcome of each source that is finished; see coverage.py."""
+
+    given: int = 0
+    """The number of models so far. With ``wasted``, it decides how many sources are fetched ahead."""
+
+    wasted: int = 0
+    """The number of calls so far whose page was not used."""
+
+    current: SourcePosition | None = None
+    """The position in the current source; None before its first page."""
+
+    def advance(self, models: int, token: str) -> "Position":
+        """Return the position after a page of the current source with this many models, and this next token.
 
         Raises:
-            UpstreamInvalid: this token was used before.
+            UpstreamInvalid: the token was used before, or the source returns empty pages without end.
         """
-        digest = _digest(token)
-        if token == self.token or digest == self.mark:
-            raise UpstreamInvalid(TOKEN_REPEATED)
-        steps = self.steps + 1
-        return Position(token, steps, digest if steps.bit_count() == 1 else self.mark)
+        return self._replace(given=self.given + models, current=_advance(self.current, token, models))
+
+    def finish(self, outcome: str, models: int = 0) -> "Position":
+        """Return the position after the current source, whose last page has this many models."""
+        return Position(self.outcomes + outcome, self.given + models, self.wasted)
+
+    def fail(self) -> "Position":
+        """Return the same position, after a call failed. It matters only after the first page of a source."""
+        return self if self.current is None else self._replace(current=self.current._replace(failed=True))
+
+
+def _advance(position: SourcePosition | None, token: str, models: int) -> SourcePosition:
+    digest = _digest(token)
+    empty_pages = 0 if models else 1
+    if position is None:
+        return SourcePosition(token, 1, digest, empty_pages)
+    if token == position.token or digest == position.mark:
+        raise UpstreamInvalid(TOKEN_REPEATED)
+    empty_pages = position.empty_pages + 1 if empty_pages else 0
+    if empty_pages >= MAX_EMPTY_PAGES:
+        raise UpstreamInvalid(f"Bedrock returned {MAX_EMPTY_PAGES:,} empty pages in a row.")
+    steps = position.steps + 1
+    return SourcePosition(token, steps, digest if steps.bit_count() == 1 else position.mark, empty_pages)
 
 
 class SigningKeys(Protocol):
@@ -89,8 +127,7 @@ class CursorSigner:
         Raises:
             UpstreamInvalid: the token is too long for a cursor.
         """
-        payload = [_VERSION, int(self._now() + self._lifetime), fingerprint]
-        payload += [position.token, position.steps, position.mark]
+        payload = [_VERSION, int(self._now() + self._lifetime), fingerprint, *position]
         cursor = str(_serializer(tuple(self._keys.current())).dumps(payload))
         if len(cursor) > MAX_LENGTH:
             raise UpstreamInvalid("Bedrock returned a page token that is too long for a cursor.")
@@ -101,19 +138,24 @@ class CursorSigner:
 
         Raises:
             InvalidCursor: it is malformed, or no known key signed it.
-            ExpiredCursor: it has expired.
+            ExpiredCursor: it has expired, or another version of this API signed it.
             CursorMismatch: it belongs to another listing.
         """
         _require_form(cursor)
         payload = self._load(cursor)
-        if not isinstance(payload, list) or len(payload) != 6 or payload[0] != _VERSION:
+        if not isinstance(payload, list) or not payload or not isinstance(payload[0], int):
             raise InvalidCursor
-        _, expires, bound_to, *position = payload
+        if payload[0] != _VERSION:
+            raise ExpiredCursor
+        if len(payload) != 3 + len(Position._fields):
+            raise InvalidCursor
+        _, expires, bound_to, *position, current = payload
         if expires <= self._now():
             raise ExpiredCursor
         if bound_to != fingerprint:
             raise CursorMismatch
-        return Position(*position)
+        outcomes, given, wasted = position
+        return Position(outcomes, given, wasted, None if current is None else SourcePosition(*current))
 
     def _load(self, cursor: str) -> object:
         from itsdangerous import BadData, BadSignature

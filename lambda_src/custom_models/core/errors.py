@@ -5,7 +5,7 @@ the ``kind`` is the last part of a problem's ``type``.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 
 class CustomModelsError(Exception):
@@ -25,10 +25,22 @@ class CustomModelsError(Exception):
     for_operators: ClassVar[bool] = False
     """Whether only the operators of this API can fix it."""
 
+    source: str | None = None
+    """The source that failed, ``ACCOUNT/REGION``; None if the error does not come from one source."""
+
     def __init__(self, detail: str | None = None) -> None:
         """``detail`` is the text for the caller; the default is ``advice``."""
         self.detail = detail or self.advice
         super().__init__(self.detail)
+
+    def at(self, source: object) -> Self:
+        """Set the source, and return the error."""
+        self.source = str(source)
+        return self
+
+    def __str__(self) -> str:
+        """Return the message of a direct invocation, which has no field for the source."""
+        return self.detail if self.source is None else f"{self.detail} (source {self.source})"
 
 
 class ParameterError(NamedTuple):
@@ -72,13 +84,14 @@ class ExpiredCursor(CursorError):
 
 
 class CursorMismatch(CursorError):
-    """The cursor belongs to a listing with other filters or another order."""
+    """The cursor belongs to a listing with other filters, another order or other sources."""
 
     kind = "cursor-mismatch"
     title = "The cursor belongs to another listing"
     advice = (
-        "Send the cursor with the same filters and order as the request that returned it "
-        "(maxItems and pageSize may change), or omit it to start again."
+        "Send the cursor with the same filters, order, accounts and regions as the request that returned it "
+        "(maxItems, pageSize and allowPartial may change). If you did, the inventory of this API has changed: "
+        "omit the cursor to start again."
     )
 
 
@@ -105,7 +118,7 @@ class UpstreamUnavailable(UpstreamError):
 
 
 class UpstreamDenied(UpstreamError):
-    """Bedrock denied the call: the API's role lacks a permission, or its credentials are not valid."""
+    """A call was denied: a role lacks a permission or cannot be assumed, or its credentials are not valid."""
 
     kind = "upstream-denied"
     title = "Bedrock denied the listing"
@@ -114,11 +127,15 @@ class UpstreamDenied(UpstreamError):
 
 
 class UpstreamRejected(UpstreamError):
-    """Bedrock rejected the request as not valid, for example in a region that does not have the operation."""
+    """Bedrock rejected the request as not valid, or none of the selected regions has the operation."""
 
     kind = "upstream-rejected"
     title = "Bedrock rejected the request"
     advice = "Bedrock does not accept this request; custom models may not be available in this region."
+
+
+class OperationNotOffered(Exception):
+    """The region does not have the operation, so it has no custom models. Not a failure: ``coverage`` names it."""
 
 
 class UpstreamInvalid(UpstreamError):

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from custom_models.core.errors import UpstreamInvalid
-from custom_models.core.models import ModelSummary
+from custom_models.core.models import ModelSummary, Source
 from custom_models.core.parameters import Filters
 
 _Check: TypeAlias = Callable[[ModelSummary], bool]
@@ -19,21 +19,21 @@ _TOLERANCE = timedelta(seconds=1)
 """Bedrock does not document the precision of its comparison, so a smaller difference is not treated as a violation."""
 
 
-def require_filtered(models: Sequence[ModelSummary], filters: Filters, account: str | None) -> None:
+def require_filtered(models: Sequence[ModelSummary], filters: Filters, source: Source) -> None:
     """Raise UpstreamInvalid if a model violates a filter.
 
     Args:
         models: the models that upstream returned for the filters.
         filters: the filters.
-        account: the account that ``isOwned`` refers to; None if it is not known.
+        source: where they were listed; ``isOwned`` refers to its account.
     """
     for name, value in filters.items():
-        violates = _violation(name, value, account)
+        violates = _violation(name, value, source)
         if violates is not None and any(map(violates, models)):
             raise UpstreamInvalid(f"Bedrock returned models that do not match {name}.")
 
 
-def _violation(name: str, value: Any, account: str | None) -> _Check | None:
+def _violation(name: str, value: Any, source: Source) -> _Check | None:
     """Return a function that is true for a model that violates the filter; None if a model cannot show it."""
     match name:
         case "modelStatus" | "baseModelArnEquals":
@@ -44,14 +44,23 @@ def _violation(name: str, value: Any, account: str | None) -> _Check | None:
             return lambda model: value - _created(model) >= _TOLERANCE
         case "creationTimeBefore":
             return lambda model: _created(model) - value >= _TOLERANCE
-        case "isOwned" if account is not None:
-            return lambda model: (owner := _owner(model)) != "" and (owner == account) != value
+        case "isOwned" if value:
+            return lambda model: not _is_of(model, source)
+        case "isOwned":
+            return lambda model: _owner(model) == source.account
         case _:
             return None
 
 
 def _created(model: ModelSummary) -> datetime:
     return datetime.fromisoformat(model["creationTime"])
+
+
+def _is_of(model: ModelSummary, source: Source) -> bool:
+    """Return whether the account and the region in a model's ARN, and its owner, can be those of the source."""
+    region, account = [*model["modelArn"].split(":"), *[""] * 5][3:5]
+    owner = model.get("ownerAccountId", source.account)
+    return region in ("", source.region) and account in ("", source.account) and owner in ("", source.account)
 
 
 def _owner(model: ModelSummary) -> str:

@@ -1,10 +1,21 @@
-"""Model summaries, pages of them, and the interface that pages come from."""
+"""Sources, their models, pages of models, and the interface that pages come from."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, NotRequired, Protocol, TypedDict
 
-from custom_models.core.budget import Limits, Usage
+from custom_models.core.budget import CallUsage, Limits
 from custom_models.core.parameters import Filters
+
+
+class Source(NamedTuple):
+    """One account in one region."""
+
+    account: str
+    region: str
+
+    def __str__(self) -> str:
+        """Return its name in requests, responses and logs, such as ``111122223333/us-east-1``."""
+        return f"{self.account}/{self.region}"
 
 
 class ModelSummary(TypedDict):
@@ -24,6 +35,13 @@ class ModelSummary(TypedDict):
     modelStatus: NotRequired[str]
 
 
+class SourcedModel(ModelSummary):
+    """A model of a listing: a summary, and the source that it was listed in."""
+
+    source: str
+    """``ACCOUNT/REGION``."""
+
+
 class Page(NamedTuple):
     """The result of one upstream call: some models, and the token of the next page if there is one."""
 
@@ -31,23 +49,63 @@ class Page(NamedTuple):
     next_token: str | None
 
 
-class PageSource(Protocol):
-    """A source of custom models that returns one page at a time, such as Bedrock in one region."""
+class PageRequest(NamedTuple):
+    """One upstream call: a request for a page of a source."""
 
-    account: str | None
-    """The account whose models are listed, which ``isOwned`` refers to; None if it is not known."""
+    source: Source
+    filters: Filters
+    page_size: int
+    token: str | None
+    """The token of the page; None for the first page."""
+
+
+class Call(Protocol):
+    """An upstream call for one page."""
+
+    request: PageRequest
+    usage: CallUsage
+    """What the call has used so far."""
+
+    def cancel(self) -> bool:
+        """Prevent that the call starts. Return False if it has already started."""
+        ...
+
+    def result(self) -> Page:
+        """Return the page, with at most ``page_size`` models. Make the call, or wait for it if it has started.
+
+        The call is retried. It ends before the deadline of the request.
+
+        Raises:
+            UpstreamThrottled, UpstreamUnavailable: the same call may succeed later.
+            ExpiredCursor: the token is no longer accepted; the listing must start again.
+            OperationNotOffered: the region does not have the operation. Only for a first page.
+            UpstreamDenied, UpstreamRejected, UpstreamInvalid: the same call would fail again.
+        """
+        ...
+
+
+class Calls(Protocol):
+    """The calls of one request."""
 
     max_attempt_seconds: float
     """The longest time in seconds that one attempt of a call can take."""
 
-    def fetch(self, filters: Filters, page_size: int, token: str | None, limits: Limits, usage: Usage) -> Page:
-        """Return the page at ``token`` (None: the first page), with at most ``page_size`` models.
+    def call(self, request: PageRequest) -> Call:
+        """Return a call that ``result`` makes in the calling thread."""
+        ...
 
-        Adds the call to ``usage``. Does not retry when a retry could end after the deadline.
+    def start(self, request: PageRequest) -> Call:
+        """Return a call that is made in the background, at once or when fewer calls are running there."""
+        ...
 
-        Raises:
-            UpstreamThrottled, UpstreamUnavailable: the same call may succeed later.
-            ExpiredCursor: ``token`` is no longer accepted; the listing must start again.
-            UpstreamDenied, UpstreamRejected, UpstreamInvalid: the same call would fail again.
-        """
+    def close(self) -> None:
+        """Abandon the calls that are still running. They change nothing that a later request uses."""
+        ...
+
+
+class PageSource(Protocol):
+    """A service that lists custom models page by page, such as Bedrock."""
+
+    def open(self, limits: Limits) -> Calls:
+        """Return the calls of one request with these limits."""
         ...

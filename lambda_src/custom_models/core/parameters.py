@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol, TypeAlias
 
-Value: TypeAlias = str | bool | int | datetime
+Value: TypeAlias = str | bool | int | datetime | tuple[str, ...]
 Filters: TypeAlias = Mapping[str, str | bool | datetime]
 """Filters and sort order under Bedrock's own names. Times are in UTC."""
 
@@ -96,6 +96,33 @@ class Enum(NamedTuple):
     def schema(self) -> dict[str, object]:
         """Return an enum schema."""
         return {"type": "string", "enum": list(self.values)}
+
+
+class StringList(NamedTuple):
+    """Different strings; ``format`` describes one of them in messages. In a query string, commas separate them."""
+
+    format: str
+    pattern: str
+
+    def from_json(self, value: object) -> tuple[str, ...]:
+        """Accept an array of strings that match the whole pattern. It must not be empty."""
+        if not isinstance(value, list | tuple) or not value:
+            raise ValueError(f"must be an array of strings, each {self.format}")
+        for item in value:
+            if not isinstance(item, str) or not re.fullmatch(self.pattern, item):
+                raise ValueError(f"must have only elements that are {self.format}")
+        if len(set(value)) < len(value):
+            raise ValueError("must not have an element twice")
+        return tuple(value)
+
+    def from_text(self, text: str) -> tuple[str, ...]:
+        """Accept the same elements, separated by commas."""
+        return self.from_json(text.split(","))
+
+    def schema(self) -> dict[str, object]:
+        """Return an array schema."""
+        items = {"type": "string", "pattern": f"^({self.pattern})$"}
+        return {"type": "array", "items": items, "minItems": 1, "uniqueItems": True}
 
 
 class Boolean:
@@ -223,11 +250,35 @@ FILTERS = (
         "true: only models that this account owns. false: only models that other accounts share with it.",
     ),
     Parameter("modelStatus", Enum(("Active", "Creating", "Failed")), "Only models with this status."),
-    Parameter("sortBy", Enum(("CreationTime",)), "The field to sort by."),
-    Parameter("sortOrder", Enum(("Ascending", "Descending")), "The sort order."),
+    Parameter(
+        "sortBy",
+        Enum(("CreationTime",)),
+        "The field to sort by. Only for one source: select it with accounts and regions.",
+    ),
+    Parameter(
+        "sortOrder",
+        Enum(("Ascending", "Descending")),
+        "The sort order. Only for one source: select it with accounts and regions.",
+    ),
 )
 """The parameters that are passed to Bedrock unchanged. A cursor is valid only with the same values of them."""
 
+ACCOUNTS = Parameter(
+    "accounts",
+    StringList("an account id of 12 digits", "[0-9]{12}"),
+    "Only models of these accounts of the inventory. The default is all accounts.",
+)
+REGIONS = Parameter(
+    "regions",
+    StringList("a region, such as us-east-1", "[a-z0-9-]{1,32}"),
+    "Only models in these regions of the inventory. The default is all regions.",
+)
+ALLOW_PARTIAL = Parameter(
+    "allowPartial",
+    Boolean(),
+    "What to do if a source cannot be listed. false, the default: the request fails. true: the listing continues "
+    "without this source, and coverage names it.",
+)
 MAX_ITEMS = Parameter(
     "maxItems",
     Integer(1, 1000),
@@ -240,8 +291,9 @@ PAGE_SIZE = Parameter(
 CURSOR = Parameter(
     "cursor",
     String(),
-    "The nextCursor of an earlier response, to get the next models. Send it with the same filters and order.",
+    "The nextCursor of an earlier response, to get the next models. Send it with the same filters, order, "
+    "accounts and regions.",
 )
 
-PARAMETERS = (*FILTERS, MAX_ITEMS, PAGE_SIZE, CURSOR)
+PARAMETERS = (*FILTERS, ACCOUNTS, REGIONS, ALLOW_PARTIAL, MAX_ITEMS, PAGE_SIZE, CURSOR)
 """All parameters."""

@@ -10,7 +10,19 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar, cast
 
 from custom_models.core.errors import InvalidQuery, ParameterError
-from custom_models.core.parameters import CURSOR, MAX_ITEMS, PAGE_SIZE, PARAMETERS, Filters, Parameter, Value
+from custom_models.core.models import Source
+from custom_models.core.parameters import (
+    ACCOUNTS,
+    ALLOW_PARTIAL,
+    CURSOR,
+    MAX_ITEMS,
+    PAGE_SIZE,
+    PARAMETERS,
+    REGIONS,
+    Filters,
+    Parameter,
+    Value,
+)
 
 _MAX_UNKNOWN = 50
 """The maximum number of unknown parameters that an error names."""
@@ -27,13 +39,22 @@ class Query(NamedTuple):
     """A valid request for a listing."""
 
     filters: Filters
+    sources: Sequence[Source]
+    """The selected sources, in the order of the inventory."""
+    allow_partial: bool
     max_items: int
     page_size: int
     cursor: str | None
+    accounts: Sequence[str] | None = None
+    """The accounts that the request names, for the log."""
+    regions: Sequence[str] | None = None
+    """The regions that the request names, for the log."""
 
     @classmethod
-    def from_text(cls, given: Mapping[str, Sequence[str]]) -> "Query":
+    def from_text(cls, given: Mapping[str, Sequence[str]], inventory: Sequence[Source]) -> "Query":
         """Read a query string: the decoded values of each name, one for each time that it was sent.
+
+        ``inventory`` has the sources that can be selected.
 
         Raises:
             InvalidQuery: names every parameter that is not valid.
@@ -46,11 +67,13 @@ class Query(NamedTuple):
                 raise ValueError("must not be empty: omit it instead")
             return parameter.type.from_text(values[0])
 
-        return cls._read(given, read)
+        return cls._read(given, read, inventory)
 
     @classmethod
-    def from_json(cls, given: Mapping[str, object]) -> "Query":
+    def from_json(cls, given: Mapping[str, object], inventory: Sequence[Source]) -> "Query":
         """Read the fields of a JSON object. ``null`` means absent, because many serializers write it for unset fields.
+
+        ``inventory`` has the sources that can be selected.
 
         Raises:
             InvalidQuery: names every parameter that is not valid.
@@ -61,10 +84,12 @@ class Query(NamedTuple):
                 raise ValueError("must not be empty: omit it instead")
             return parameter.type.from_json(value)
 
-        return cls._read({name: value for name, value in given.items() if value is not None}, read)
+        return cls._read({name: value for name, value in given.items() if value is not None}, read, inventory)
 
     @classmethod
-    def _read(cls, given: Mapping[str, _T], read: Callable[[Parameter, _T], Value]) -> "Query":
+    def _read(
+        cls, given: Mapping[str, _T], read: Callable[[Parameter, _T], Value], inventory: Sequence[Source]
+    ) -> "Query":
         values: dict[str, Value] = {}
         errors: list[ParameterError] = []
         for parameter in PARAMETERS:
@@ -75,22 +100,60 @@ class Query(NamedTuple):
                     errors.append(ParameterError(parameter.name, str(error)))
         if _is_later(values.get("creationTimeAfter"), values.get("creationTimeBefore")):
             errors.append(ParameterError("creationTimeAfter", "must not be later than creationTimeBefore"))
+        accounts = cast("tuple[str, ...] | None", values.pop(ACCOUNTS.name, None))
+        regions = cast("tuple[str, ...] | None", values.pop(REGIONS.name, None))
+        sources = inventory
+        if accounts is not None or regions is not None:
+            sources, wrong = _select(inventory, accounts, regions)
+            errors += wrong
+        if len(sources) > 1 and not any(error.parameter in (ACCOUNTS.name, REGIONS.name) for error in errors):
+            errors += [ParameterError(name, _ONE_SOURCE) for name in ("sortBy", "sortOrder") if name in values]
         errors += _unknown([name for name in given if name not in _NAMES])
         if errors:
             raise InvalidQuery(errors)
 
+        allow_partial = cast("bool", values.pop(ALLOW_PARTIAL.name, False))
         max_items = cast("int", values.pop(MAX_ITEMS.name, MAX_ITEMS.default))
         page_size = cast("int", values.pop(PAGE_SIZE.name, max_items))
         cursor = cast("str | None", values.pop(CURSOR.name, None))
-        return cls(cast("Filters", values), max_items, page_size, cursor)
+        filters = cast("Filters", values)
+        return cls(filters, sources, allow_partial, max_items, page_size, cursor, accounts, regions)
 
     @property
     def fingerprint(self) -> str:
-        """32 hex digits that are equal for equal filters and order, however they were written."""
-        canonical = {
+        """32 hex digits that are equal for equal filters, order and selected sources, however they were written."""
+        filters = {
             name: value.isoformat() if isinstance(value, datetime) else value for name, value in self.filters.items()
         }
-        return hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()[:32]
+        canonical = json.dumps([filters, self.sources], sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+_ONE_SOURCE = (
+    "orders the models of one source, but more than one is selected: select one with accounts and regions, or omit it"
+)
+
+
+def _select(
+    inventory: Sequence[Source], accounts: Sequence[str] | None, regions: Sequence[str] | None
+) -> tuple[Sequence[Source], list[ParameterError]]:
+    """Return the selected sources in the order of the inventory, and what is wrong with the selection."""
+    errors: list[ParameterError] = []
+    for parameter, names, known in (
+        (ACCOUNTS, accounts, {source.account for source in inventory}),
+        (REGIONS, regions, {source.region for source in inventory}),
+    ):
+        if missing := [name for name in names or () if name not in known]:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            errors.append(ParameterError(parameter.name, f"has {missing[0]}{more}, not in the inventory of this API"))
+    selected = tuple(
+        source
+        for source in inventory
+        if (accounts is None or source.account in accounts) and (regions is None or source.region in regions)
+    )
+    if not selected and not errors:
+        errors.append(ParameterError(REGIONS.name, "has no region that the inventory lists for these accounts"))
+    return selected, errors
 
 
 def _is_later(one: Value | None, other: Value | None) -> bool:

@@ -13,10 +13,10 @@ READ_TIMEOUT = 5
 
 MAX_ATTEMPTS = 3
 
-MAX_BACKOFF = 7
-"""The longest time in seconds that botocore waits before a retry: 2, plus up to 5 if Bedrock asks for more."""
-
 MAX_ATTEMPT_SECONDS = CONNECT_TIMEOUT + READ_TIMEOUT
+
+MAX_CALL_SECONDS = 12
+"""The longest time of a call in seconds, with its retries: time for a second attempt after a first one that hangs."""
 
 
 @contextmanager

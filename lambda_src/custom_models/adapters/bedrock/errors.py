@@ -5,10 +5,7 @@ from typing import Any
 
 from botocore.exceptions import (
     ClientError,
-    CredentialRetrievalError,
     HTTPClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
     ResponseStreamingError,
 )
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
@@ -16,7 +13,9 @@ from botocore.parsers import ResponseParserError
 
 from custom_models.core.errors import (
     ExpiredCursor,
+    OperationNotOffered,
     UpstreamDenied,
+    UpstreamError,
     UpstreamInvalid,
     UpstreamRejected,
     UpstreamThrottled,
@@ -93,9 +92,10 @@ def translate(error: Exception, status: int, token: str | None) -> Exception:
         token: the token that the call sent.
     """
     if isinstance(error, ClientError):
-        return _error_for(*code_and_status(error.response), token)
-    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
-        return UpstreamDenied()
+        code, status = code_and_status(error.response)
+        if token is None and _is_not_offered(code, error.response):
+            return OperationNotOffered()
+        return _error_for(code, status, token)
     if isinstance(error, HTTPClientError | BotocoreConnectionError | ResponseStreamingError):
         return UpstreamUnavailable()
     if isinstance(error, _PARSER_ERRORS) and status:
@@ -115,6 +115,23 @@ def translate_credentials(error: Exception) -> Exception:
     return UpstreamDenied("The credentials of this API cannot be loaded or renewed; ask its operators to fix them.")
 
 
+def translate_role(error: Exception) -> UpstreamError:
+    """Return the core's error for an exception of AssumeRole. What cannot be repeated is a denial."""
+    known: object = None
+    if isinstance(error, ClientError):
+        known = _error_for(*code_and_status(error.response), None)
+    if isinstance(known, UpstreamThrottled):
+        return UpstreamThrottled("STS limits the rate of these requests; wait and send the same request again.")
+    if isinstance(known, UpstreamUnavailable) or isinstance(error, HTTPClientError | BotocoreConnectionError):
+        return UpstreamUnavailable("STS did not answer correctly or in time; wait and send the same request again.")
+    if isinstance(error, _PARSER_ERRORS):
+        return UpstreamInvalid("STS returned a response that is not valid.")
+    return UpstreamDenied(
+        "The role in this account cannot be assumed; ask the operators of this API to check that it exists, that it "
+        "trusts the role of this API, and that the external id is the same."
+    )
+
+
 def loggable_code(error: Exception, status: int, token: str | None) -> str:
     """Return the code or class of an error for the log, but never text that could hold a URL or the token."""
     code = code_and_status(error.response)[0] if isinstance(error, ClientError) else type(error).__name__
@@ -131,6 +148,17 @@ def code_and_status(parsed: Any) -> tuple[str, int]:
     """Return the error code (empty if there is none) and the HTTP status of a response as botocore parsed it."""
     code = parsed.get("Error", {}).get("Code", "")
     return code if isinstance(code, str) else "", parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def _is_not_offered(code: str, parsed: Any) -> bool:
+    """Return whether an error response means that the region does not have the operation.
+
+    Any other ValidationException is a failure: it must not look like an account without models.
+    https://github.com/cartography-cncf/cartography/pull/2225
+    """
+    message = parsed.get("Error", {}).get("Message")
+    unknown = isinstance(message, str) and "unknown operation" in message.lower()
+    return code in ("UnknownOperationException", "UnknownOperation") or (code == "ValidationException" and unknown)
 
 
 def _error_for(code: str, status: int, token: str | None) -> Exception:

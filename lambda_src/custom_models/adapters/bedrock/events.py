@@ -13,43 +13,50 @@ from contextvars import ContextVar
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ConnectionClosedError
+from botocore.retries import standard
 
 from custom_models.adapters.bedrock import deadline
 from custom_models.adapters.bedrock.errors import code_and_status, is_throttle
-from custom_models.core.budget import Limits, Usage
+from custom_models.core.budget import CallUsage
 
 
-class Call:
-    """A call in progress.
+class Exchange:
+    """What botocore does for one call, in the thread of the call."""
 
-    ``status`` is that of the last attempt's response, 0 if there is none yet. ``content`` is the JSON
-    content of a response with status 200, None if there is none, or it is not JSON.
-    """
-
-    def __init__(self, limits: Limits, usage: Usage) -> None:
-        """Take the limits of the request, and what it used so far."""
-        self.limits = limits
+    def __init__(self, usage: CallUsage, ends: float) -> None:
+        """``ends`` is when the call must end, on the clock of ``time.monotonic()``."""
         self.usage = usage
+        self.ends = ends
+        self.credentials: ReadOnlyCredentials | None = None
+        """The credentials that sign every attempt."""
+        self.connection: Any = None
+        """The connection of the last attempt."""
         self.status = 0
+        """The status of the last attempt's response; 0 if there is none yet."""
         self.content: object = None
+        """The JSON content of a response with status 200; None if there is none, or it is not JSON."""
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the call must end."""
+        return self.ends - time.monotonic()
 
 
-# botocore passes no context to its event handlers, so they find their call in this variable.
-_current: ContextVar[Call] = ContextVar("call")
+# botocore passes no context to its event handlers, so they find their exchange in this variable.
+_current: ContextVar[Exchange] = ContextVar("exchange")
+
+current = _current.get
 
 
 @contextmanager
-def call_in_progress(limits: Limits, usage: Usage) -> Iterator[Call]:
-    """Start a call and make it the current one of this thread. Add it and its time to ``usage``."""
-    usage.calls += 1
-    call = Call(limits, usage)
-    reset = _current.set(call)
-    start = time.monotonic()
+def in_progress(exchange: Exchange) -> Iterator[None]:
+    """Make an exchange the current one of this thread."""
+    reset = _current.set(exchange)
     try:
-        yield call
+        yield
     finally:
-        usage.seconds += time.monotonic() - start
         _current.reset(reset)
 
 
@@ -61,10 +68,10 @@ def register(events: Any) -> None:
 
 
 def _on_before_send(**_: object) -> None:
-    call = _current.get()
-    call.usage.attempts += 1
-    call.status = 0
-    call.content = None
+    exchange = _current.get()
+    exchange.usage.attempts += 1
+    exchange.status = 0
+    exchange.content = None
 
 
 def _on_before_parse(*, response_dict: dict[str, Any], **_: object) -> None:
@@ -73,23 +80,40 @@ def _on_before_parse(*, response_dict: dict[str, Any], **_: object) -> None:
     This is faster and stricter than botocore's parser, which returns an empty list for many invalid
     bodies (docs/adr/0009-parsing.md). botocore still parses errors.
     """
-    call = _current.get()
-    call.status = response_dict["status_code"]
-    if call.status == 200:
+    exchange = _current.get()
+    exchange.status = response_dict["status_code"]
+    if exchange.status == 200:
         body, response_dict["body"] = response_dict["body"], b"{}"
         with suppress(ValueError, RecursionError):
-            call.content = json.loads(body.decode())
+            exchange.content = json.loads(body.decode())
 
 
-def _on_needs_retry(*, response: tuple[AWSResponse, Any] | None, **_: object) -> bool | None:
-    """Return False (no retry) if a retry could end after the deadline; else None, so that botocore decides."""
-    call = _current.get()
+_retries = standard.RetryEventAdapter()
+_policy = standard.RetryPolicy(
+    standard.StandardRetryConditions(deadline.MAX_ATTEMPTS),
+    standard.ExponentialBackoff(throttling_detector=standard.ThrottlingErrorDetector(_retries)),
+)
+
+
+def _on_needs_retry(*, response: tuple[AWSResponse, Any] | None, **event: Any) -> float | bool | None:
+    """Return the delay in seconds before the next attempt; False if there is none; None if none is needed.
+
+    The policy is botocore's standard mode, without its quota: all accounts share the client of a region,
+    so one account that fails would use up the retries of the others.
+    """
+    exchange = _current.get()
     if response is not None:
         http, parsed = response
         _require_whole(http)
+        if exchange.status == 200:
+            return None
         if is_throttle(*code_and_status(parsed)):
-            call.usage.throttles += 1
-    return False if call.limits.remaining < deadline.MAX_BACKOFF + deadline.MAX_ATTEMPT_SECONDS else None
+            exchange.usage.throttles += 1
+    context = _retries.create_retry_context(response=response, **event)
+    if not _policy.should_retry(context):
+        return False
+    delay: float = _policy.compute_retry_delay(context)
+    return delay if exchange.remaining >= delay + deadline.READ_TIMEOUT else False
 
 
 def _require_whole(http: AWSResponse) -> None:

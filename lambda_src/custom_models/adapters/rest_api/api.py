@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from custom_models.adapters.rest_api.problem import MEDIA_TYPE, STATUS, MethodNotAllowed, NotFound, problem
 from custom_models.core.errors import CustomModelsError, Internal, InvalidQuery
+from custom_models.core.models import Source
 from custom_models.core.parameters import CURSOR
 from custom_models.core.query import Query
 from custom_models.request_log import ListModels, RequestLog
@@ -40,8 +41,9 @@ def is_http(event: object) -> bool:
 class RestApi:
     """Handles requests from API Gateway."""
 
-    def __init__(self, list_models: ListModels, document: Callable[[], str]) -> None:
+    def __init__(self, inventory: Sequence[Source], list_models: ListModels, document: Callable[[], str]) -> None:
         """``list_models`` returns the listing of a query; ``document`` returns the OpenAPI document as JSON text."""
+        self._inventory = inventory
         self._list_models = list_models
         self._document = document
         self._routes = {MODELS: self._get_models, DOCUMENT: self._get_document}
@@ -83,7 +85,7 @@ class RestApi:
         return response
 
     def _get_models(self, parameters: Parameters, log: RequestLog) -> Response:
-        listing = self._list_models(Query.from_text(parameters), log)
+        listing = self._list_models(Query.from_text(parameters, self._inventory), log)
         text = json.dumps(listing.body(), separators=(",", ":"))
         if listing.cursor is None:
             return _ok(text, {"ETag": _etag(text)})

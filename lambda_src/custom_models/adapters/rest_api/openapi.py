@@ -16,9 +16,10 @@ from custom_models.adapters.rest_api.problem import (
     NotFound,
     problem,
 )
+from custom_models.core.coverage import Coverage
 from custom_models.core.errors import CustomModelsError, InvalidQuery
-from custom_models.core.models import ModelSummary
-from custom_models.core.parameters import PARAMETERS, DateTime, Parameter, String
+from custom_models.core.models import Source, SourcedModel
+from custom_models.core.parameters import PARAMETERS, DateTime, Parameter, String, StringList
 from custom_models.core.query import Query
 
 _MODEL_DESCRIPTIONS = {
@@ -30,6 +31,7 @@ _MODEL_DESCRIPTIONS = {
     "customizationType": "How the model was customized, such as FINE_TUNING. Bedrock may add values.",
     "ownerAccountId": "The account that owns the model.",
     "modelStatus": "The status of the model, such as Active. Bedrock may add values.",
+    "source": "The account and the region that the model was listed in, such as 111122223333/us-east-1.",
 }
 
 
@@ -44,13 +46,14 @@ def _document() -> dict[str, object]:
         "info": {
             "title": "Custom Models API",
             "version": "1",
-            "summary": "An inventory of the custom models of Amazon Bedrock.",
+            "summary": "One inventory of the custom models of Amazon Bedrock, across accounts and regions.",
             "description": (
-                "Bedrock's ListCustomModels over HTTPS, with strict validation and a cursor for paging. If you follow "
-                "nextCursor until it is absent, you get every model exactly once. A request with an unknown, "
-                "repeated, empty or invalid parameter is rejected, and the error names every such parameter. Every "
-                "path that accepts GET also accepts HEAD. Requests must be signed with AWS Signature Version 4. If a "
-                "request has an X-Correlation-Id, the API logs it."
+                "Bedrock's ListCustomModels over HTTPS for every account and region of one inventory, with strict "
+                "validation and a cursor for paging. If you follow nextCursor until it is absent, you get every model "
+                "of every listed source exactly once, and coverage says which sources are missing. A request with an "
+                "unknown, repeated, empty or invalid parameter is rejected, and the error names every such parameter. "
+                "Every path that accepts GET also accepts HEAD. Requests must be signed with AWS Signature Version 4. "
+                "If a request has an X-Correlation-Id, the API logs it."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -64,7 +67,12 @@ def _document() -> dict[str, object]:
         "components": {
             "securitySchemes": {"sigv4": _SIGNATURE},
             "headers": _HEADERS,
-            "schemas": {"ModelSummary": _model_schema(), "Listing": _listing_schema(), "Problem": _problem_schema()},
+            "schemas": {
+                "Listing": _listing_schema(),
+                "ModelSummary": _model_schema(),
+                "Coverage": _coverage_schema(),
+                "Problem": _problem_schema(),
+            },
         },
     }
 
@@ -95,7 +103,10 @@ def _list_operation() -> dict[str, object]:
         "summary": "List custom models",
         "description": (
             "A page may have fewer models than maxItems, even none, and still have a nextCursor. "
-            "The listing ends only when nextCursor is absent."
+            "The listing ends only when nextCursor is absent. The models are in the order of the inventory's sources. "
+            "If a source cannot be listed, the request fails, and the problem names the source. With allowPartial=true "
+            "the listing continues without this source, and coverage names it. The same cursor can be used with and "
+            "without allowPartial."
         ),
         "parameters": [_parameter(parameter) for parameter in PARAMETERS],
         "responses": {
@@ -145,11 +156,14 @@ def _parameter(parameter: Parameter) -> dict[str, object]:
         schema["description"] = parameter.type.format
     if parameter.default is not None:
         schema["default"] = parameter.default
+    # Lists are separated by commas, in one parameter.
+    style = {"style": "form", "explode": False} if isinstance(parameter.type, StringList) else {}
     return {
         "name": parameter.name,
         "in": "query",
         "description": parameter.description,
         "required": False,
+        **style,
         "schema": schema,
     }
 
@@ -191,7 +205,7 @@ _EXAMPLE_ID = "5f2c7a1e-9d4b-4c55-8a36-0b1d7e6f9c20"
 
 def _invalid_query() -> InvalidQuery:
     try:
-        Query.from_text({"maxItems": ["0"], "namecontains": ["churn"]})
+        Query.from_text({"maxItems": ["0"], "namecontains": ["churn"]}, ())
     except InvalidQuery as error:
         return error
     raise AssertionError("the query should not be valid")
@@ -199,7 +213,7 @@ def _invalid_query() -> InvalidQuery:
 
 def _listing() -> dict[str, object]:
     foundation = "amazon.nova-lite-v1:0:300k"
-    model: ModelSummary = {
+    model: SourcedModel = {
         "modelArn": f"arn:aws:bedrock:us-east-1:123456789012:custom-model/{foundation}/a1b2c3d4e5f6",
         "modelName": "churn-emea-v7",
         "creationTime": "2026-11-23T20:21:00.123Z",
@@ -208,8 +222,10 @@ def _listing() -> dict[str, object]:
         "customizationType": "FINE_TUNING",
         "ownerAccountId": "123456789012",
         "modelStatus": "Active",
+        "source": "123456789012/us-east-1",
     }
-    return {"modelSummaries": [model], "nextCursor": ".eJwVyk0KgCAQ…"}
+    coverage = Coverage([Source("123456789012", region) for region in ("us-east-1", "us-west-2")], "")
+    return {"modelSummaries": [model], "nextCursor": ".eJwVyk0KgCAQ…", "coverage": coverage.body()}
 
 
 def _model_schema() -> dict[str, object]:
@@ -219,7 +235,7 @@ def _model_schema() -> dict[str, object]:
         "type": "object",
         "description": "One custom model. An optional field is absent if Bedrock did not return it.",
         "properties": properties,
-        "required": [name for name in properties if name in ModelSummary.__required_keys__],
+        "required": [name for name in properties if name in SourcedModel.__required_keys__],
     }
 
 
@@ -230,17 +246,53 @@ def _listing_schema() -> dict[str, object]:
         "properties": {
             "modelSummaries": {
                 "type": "array",
-                "description": "The models, in the requested order.",
+                "description": "The models, source by source; within a source in the requested order.",
                 "items": {"$ref": "#/components/schemas/ModelSummary"},
             },
             "nextCursor": {
                 "type": "string",
                 "description": (
-                    "The cursor for the next page. Send it with the same filters and order. Absent on the last page."
+                    "The cursor for the next page. Send it with the same filters, order, accounts and regions. Absent "
+                    "on the last page."
                 ),
             },
+            "coverage": {"$ref": "#/components/schemas/Coverage"},
         },
-        "required": ["modelSummaries"],
+        "required": ["modelSummaries", "coverage"],
+    }
+
+
+def _coverage_schema() -> dict[str, object]:
+    unreachable = {
+        "type": "object",
+        "properties": {
+            "source": {"type": "string", "description": "The source that failed, ACCOUNT/REGION."},
+            "problem": {"type": "string", "description": "Why: the last part of a problem's type, upstream-…."},
+        },
+        "required": ["source", "problem"],
+    }
+    return {
+        "type": "object",
+        "description": (
+            "How complete the listing is so far, from its first page to this one. It is about the inventory that this "
+            "API is configured with, which may not be every account and region of an organization."
+        ),
+        "properties": {
+            "sources": {"type": "integer", "description": "The number of selected sources: accounts times regions."},
+            "listed": {"type": "integer", "description": "How many of them were listed to their end."},
+            "notOffered": {
+                "type": "array",
+                "description": "Listed sources whose region does not have custom models.",
+                "items": {"type": "string"},
+            },
+            "unreachable": {
+                "type": "array",
+                "description": "Sources that failed. Some of their models, or all, are missing.",
+                "items": unreachable,
+            },
+            "complete": {"type": "boolean", "description": "Whether all selected sources were listed to their end."},
+        },
+        "required": ["sources", "listed", "notOffered", "unreachable", "complete"],
     }
 
 
@@ -266,6 +318,7 @@ def _problem_schema() -> dict[str, object]:
             "detail": {"type": "string", "description": "What to do about it."},
             "requestId": {"type": "string", "description": "Identifies this request in the logs, like X-Request-Id."},
             "errors": {"type": "array", "description": "Every invalid parameter.", "items": entry},
+            "source": {"type": "string", "description": "The source that failed, ACCOUNT/REGION, if one did."},
         },
         "required": ["type", "title", "status", "detail", "requestId"],
     }

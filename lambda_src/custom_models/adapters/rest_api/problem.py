@@ -59,6 +59,8 @@ def problem(error: CustomModelsError, request_id: str) -> dict[str, object]:
         "detail": error.detail,
         "requestId": request_id,
     }
+    if error.source is not None:
+        details["source"] = error.source
     if isinstance(error, InvalidQuery) and error.errors:
         details["errors"] = [{"parameter": name, "message": message} for name, message in error.errors]
     return details

@@ -1,0 +1,82 @@
+"""Coverage: which of the selected sources a walk has listed, and which it could not.
+
+A walk finishes one source after the other. The outcome of each is one character, so that the outcomes
+of 500 sources fit into a cursor.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from custom_models.core.errors import (
+    UpstreamDenied,
+    UpstreamError,
+    UpstreamInvalid,
+    UpstreamRejected,
+    UpstreamThrottled,
+    UpstreamUnavailable,
+)
+from custom_models.core.models import Source
+
+LISTED = "."
+NOT_OFFERED = "-"
+_UNREACHABLE: dict[str, type[UpstreamError]] = {
+    "t": UpstreamThrottled,
+    "u": UpstreamUnavailable,
+    "d": UpstreamDenied,
+    "r": UpstreamRejected,
+    "i": UpstreamInvalid,
+}
+"""Upper case if the source has given a page before it failed."""
+
+
+def unreachable(error: UpstreamError, *, gave_page: bool) -> str:
+    """Return the outcome of a source that failed with this error."""
+    letter = next(letter for letter, kind in _UNREACHABLE.items() if isinstance(error, kind))
+    return letter.upper() if gave_page else letter
+
+
+class Coverage(NamedTuple):
+    """How complete a walk is so far."""
+
+    sources: Sequence[Source]
+    """The selected sources, in the order of the walk."""
+
+    outcomes: str
+    """The outcome of each source that is finished."""
+
+    def body(self) -> dict[str, object]:
+        """Return the ``coverage`` of a response. It is cumulative, and has no text from upstream."""
+        missing = [
+            {"source": str(source), "problem": _UNREACHABLE[outcome.lower()].kind}
+            for source, outcome in zip(self.sources, self.outcomes, strict=False)
+            if outcome not in (LISTED, NOT_OFFERED)
+        ]
+        return {
+            "sources": len(self.sources),
+            "listed": self.listed,
+            "notOffered": [
+                str(source)
+                for source, outcome in zip(self.sources, self.outcomes, strict=False)
+                if outcome == NOT_OFFERED
+            ],
+            "unreachable": missing,
+            "complete": self.listed == len(self.sources),
+        }
+
+    @property
+    def listed(self) -> int:
+        """The number of sources that were listed to their end. A source that is not offered has nothing to list."""
+        return self.outcomes.count(LISTED) + self.outcomes.count(NOT_OFFERED)
+
+    def failure(self) -> UpstreamError | None:
+        """Return the error of a finished walk that is not a listing; None if it is one.
+
+        It is an error if no source that offers the operation was listed, and no other gave a page before it failed.
+        """
+        if LISTED in self.outcomes or any(outcome.isupper() for outcome in self.outcomes):
+            return None
+        for source, outcome in zip(self.sources, self.outcomes, strict=True):
+            if outcome != NOT_OFFERED:
+                return _UNREACHABLE[outcome]().at(source)
+        error = UpstreamRejected("None of the selected regions has this operation of Bedrock.")
+        return error.at(self.sources[0]) if len(self.sources) == 1 else error
