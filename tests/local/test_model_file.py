@@ -12,7 +12,8 @@ import pytest
 
 from emulators.bedrock import Emulator
 from emulators.models import Model, plausible_models
-from local.model_file import ModelFileError, likely_account, read_models
+from local.json_file import FileError
+from local.model_file import likely_account, read_models, region_of
 from tests.api import Api
 
 Read: TypeAlias = Callable[[object], list[Model]]
@@ -59,7 +60,7 @@ def refusal(read: Read, file: Path) -> Callable[[object], str]:
     """Return the error message for a file, without the name of the file."""
 
     def refusal(content: object) -> str:
-        with pytest.raises(ModelFileError) as caught:
+        with pytest.raises(FileError) as caught:
             read(content)
         message = str(caught.value)
         assert message.startswith(str(file))
@@ -97,9 +98,20 @@ class TestValidFile:
         models = plausible_models(count)
         assert read([model.summary() for model in models]) == models
 
-    @pytest.mark.parametrize("more", [{"nextToken": None}, {"ResponseMetadata": {"HTTPStatusCode": 200}}])
+    @pytest.mark.parametrize(
+        "more",
+        [{"nextToken": None}, {"ResponseMetadata": {"HTTPStatusCode": 200}}, {"coverage": {"complete": True}}],
+    )
     def test_fields_that_do_not_concern_the_models_are_ignored(self, read: Read, more: dict[str, Any]) -> None:
         assert len(read({"modelSummaries": [summary()], **more})) == 1
+
+    def test_the_source_of_a_model_is_ignored(self, read: Read) -> None:
+        assert read([summary(source=f"{OTHERS}/eu-west-1")]) == read([summary()])
+
+    def test_their_region_is_that_of_their_arns(self, read: Read) -> None:
+        models = read([summary(name, modelArn=arn(name).replace("us-east-1", "eu-west-3")) for name in "ab"])
+        assert region_of(models) == "eu-west-3"
+        assert region_of([]) == "us-east-1"
 
     def test_a_byte_order_mark_is_ignored(self, read: Read) -> None:
         assert read(b"\xef\xbb\xbf[]") == []
@@ -184,6 +196,15 @@ class TestInvalidFile:
         message = refusal({"modelSummaries": [summary()], name: "more"})
         assert message.startswith(f": this is one page of a longer listing, because it has {name}: ")
 
+    @pytest.mark.parametrize("coverage", [{"complete": False}, {"complete": 1}, {}, None, "complete"])
+    def test_a_listing_that_is_not_complete(self, refusal: Callable[[object], str], coverage: object) -> None:
+        message = refusal({"modelSummaries": [summary()], "coverage": coverage})
+        assert message.startswith(": this is a part of a listing, because its coverage is not complete: ")
+
+    def test_models_of_two_regions(self, refusal: Callable[[object], str]) -> None:
+        message = refusal([summary(), summary("b"), summary("c", modelArn=arn("c").replace("us-east-1", "eu-west-3"))])
+        assert message.startswith(": .[2].modelArn is in eu-west-3, and .[0].modelArn in us-east-1: ")
+
     @pytest.mark.parametrize("name", ["modelArn", "modelName", "creationTime", "baseModelArn", "baseModelName"])
     def test_a_missing_field(self, refusal: Callable[[object], str], name: str) -> None:
         assert refusal([summary(), summary("b", **{name: None})]) == f": .[1].{name} is missing."
@@ -234,7 +255,7 @@ class TestInvalidFile:
 
     def test_a_file_that_cannot_be_read(self, file: Path) -> None:
         for path, reason in ((file, "No such file or directory"), (file.parent, "Is a directory")):
-            with pytest.raises(ModelFileError) as caught:
+            with pytest.raises(FileError) as caught:
                 read_models(path)
             assert str(caught.value) == f"{path} cannot be read: {reason}."
 

@@ -1,9 +1,5 @@
 """The Bedrock that the local function calls: what is reported is what the client really calls."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,52 +10,12 @@ import pytest
 from emulators.bedrock import Emulator
 from emulators.models import plausible_models
 from emulators.server import Request, Response, serve
+from emulators.sts import Sts, error
+from tests.local.process import Local
 
-ROOT = Path(__file__).parents[2]
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 ENDPOINT = "AWS_ENDPOINT_URL_BEDROCK"
-
-
-class Local:
-    """Runs ``python -m local`` in an environment of its own."""
-
-    def __init__(self, home: Path) -> None:
-        self.environment = {"PATH": os.environ["PATH"], "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"}
-        self._home = home
-
-    def configure(self, config: str) -> None:
-        (self._home / ".aws").mkdir()
-        (self._home / ".aws" / "config").write_text(config)
-
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "local", *arguments],
-            cwd=ROOT,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self._home),
-                "AWS_EC2_METADATA_DISABLED": "true",
-                **environment,
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def invoke(self, *arguments: str, **environment: str) -> list[str]:
-        """Return the names of the models of a successful invocation."""
-        done = self.run("invoke", *arguments, '{"maxItems": 3}', **environment)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return [model["modelName"] for model in json.loads(done.stdout)["modelSummaries"]]
-
-    def refusal(self, *arguments: str, **environment: str) -> str:
-        """Return the one line with which it refuses to start."""
-        done = self.run("invoke", *arguments, "{}", **environment)
-        assert (done.returncode, done.stdout) == (1, ""), done
-        (line,) = done.stderr.splitlines()
-        return line.removeprefix("custom-models: ")
+ON_AWS = ("--bedrock", "aws")
 
 
 @pytest.fixture
@@ -69,7 +25,9 @@ def local(tmp_path: Path) -> Local:
 
 @pytest.fixture
 def bedrock() -> Iterator[str]:
-    with serve(Emulator(plausible_models(5)).respond) as url:
+    """The URL of Bedrock and STS."""
+    emulator, sts = Emulator(plausible_models(5)), Sts({})
+    with serve(lambda request: (sts if request.path == "/" else emulator).respond(request)) as url:
         yield url
 
 
@@ -84,7 +42,14 @@ class TestProxy:
             return emulator.respond(replace(request, path=url.path))
 
         with serve(proxy) as url:
-            assert len(local.invoke(**CREDENTIALS, HTTP_PROXY=url, **{ENDPOINT: "http://bedrock.invalid"})) == 3
+            assert (
+                len(
+                    local.listing(**CREDENTIALS, HTTP_PROXY=url, **{ENDPOINT: "http://bedrock.invalid"})[
+                        "modelSummaries"
+                    ]
+                )
+                == 3
+            )
 
     @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
     def test_a_proxy_that_does_not_listen_is_named(self, local: Local, name: str) -> None:
@@ -104,7 +69,7 @@ class TestProxy:
         self, local: Local, bedrock: str, spelling: str, value: str
     ) -> None:
         given = {ENDPOINT: bedrock, "HTTP_PROXY": "http://127.0.0.1:9", spelling: value}
-        assert len(local.invoke(**CREDENTIALS, **given)) == 3
+        assert len(local.listing(**CREDENTIALS, **given)["modelSummaries"]) == 3
 
     def test_a_star_in_no_proxy_keeps_its_meaning_for_other_hosts(self, local: Local) -> None:
         given = {ENDPOINT: "http://bedrock.invalid", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "*"}
@@ -136,40 +101,35 @@ class TestReportedEndpoint:
     def test_the_embedded_emulator_is_used_whatever_aws_settings_say(self, local: Local) -> None:
         local.configure("[default]\nendpoint_url = http://127.0.0.1:9\nignore_configured_endpoint_urls = true\n")
         given = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
-        assert len(local.invoke(**given)) == 3
+        assert len(local.listing(**given)["modelSummaries"]) == 3
 
     @pytest.mark.parametrize(
         "config",
         [
             "[default]\nendpoint_url = {}\n",
-            "[default]\nservices = mine\n[services mine]\nbedrock =\n  endpoint_url = {}\n",
+            "[default]\nservices = us\n[services us]\nbedrock =\n  endpoint_url = {0}\nsts =\n  endpoint_url = {0}\n",
         ],
         ids=["endpoint_url", "services"],
     )
     def test_the_endpoint_of_a_profile_is_reported(self, local: Local, bedrock: str, config: str) -> None:
         local.configure(config.format(bedrock))
-        assert banner(local, CREDENTIALS) == f"Bedrock at {bedrock}, with your credentials"
+        assert local.banner(*ON_AWS, **CREDENTIALS) == [
+            f"Models come from   Bedrock at {bedrock}, with your credentials"
+        ]
+
+    def test_aws_region_takes_precedence_as_in_the_aws_cli(self, local: Local, bedrock: str) -> None:
+        # Bedrock is not called until a client sends a request.
+        local.configure(f"[default]\nservices = mine\n[services mine]\nsts =\n  endpoint_url = {bedrock}\n")
+        given = {**CREDENTIALS, "AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "eu-west-1"}
+        assert local.banner(*ON_AWS, **given) == [
+            "Models come from   Bedrock at https://bedrock.eu-west-3.amazonaws.com, with your credentials"
+        ]
 
     def test_a_global_endpoint_is_reported(self, local: Local, bedrock: str) -> None:
         environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": bedrock}
-        assert banner(local, environment) == f"Bedrock at {bedrock}, with your credentials"
-
-
-def banner(local: Local, environment: dict[str, str]) -> str:
-    """Return where the models come from with BEDROCK=aws, as the server reports it."""
-    command = (
-        "from local.upstream import bedrock\nwith bedrock('aws', None, None, None) as description: print(description)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", command],
-        cwd=ROOT,
-        env={**local.environment, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    return done.stdout.strip()
+        assert local.banner(*ON_AWS, **environment) == [
+            f"Models come from   Bedrock at {bedrock}, with your credentials"
+        ]
 
 
 class TestCredentials:
@@ -190,6 +150,14 @@ class TestCredentials:
     def test_a_credential_process_that_fails_stops_the_start(self, local: Local) -> None:
         local.configure("[default]\nregion = us-east-1\ncredential_process = false\n")
         assert "aws sso login" in local.refusal("--bedrock", "aws")
+
+    def test_credentials_that_sts_does_not_accept_stop_the_start(self, local: Local) -> None:
+        with serve(
+            lambda _: error("ExpiredToken", 403, "The security token included in the request is expired")
+        ) as url:
+            line = local.refusal("--bedrock", "aws", **CREDENTIALS, AWS_ENDPOINT_URL=url)
+        assert line.startswith("STS does not accept your AWS credentials: ")
+        assert "token included in the request is expired. Correct them, sign in" in line
 
     def test_without_credentials_it_does_not_start(self, local: Local) -> None:
         assert local.refusal("--bedrock", "aws", AWS_REGION="us-east-1").startswith("There are no AWS credentials; ")
