@@ -106,7 +106,7 @@ def test_the_examples_sign_their_requests(
         capture_output=True,
         env={**os.environ, "AWS_REGION": REGION},
     )
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["modelArn"] == model
 
 

@@ -247,7 +247,7 @@ class TestCommandLine:
 
     def test_it_prints_one_line_of_json_per_model(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
         done = run("URL", "nameContains=churn", "maxItems=10")
-        assert done.returncode == 0, done.stderr
+        assert (done.returncode, done.stderr) == (0, "")
         found = arns(json.loads(line) for line in done.stdout.splitlines())
         assert found == [model.arn for model in MODELS if "churn" in model.name]
 

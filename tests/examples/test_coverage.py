@@ -1,16 +1,26 @@
-"""examples/client.py and list.sh report what a listing covers, and start again. The API's responses are scripted."""
+"""examples/client.py and list.sh report what a listing covers, and start again.
+
+The API's responses are scripted, or those of the real function with an inventory.
+"""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
+from custom_models.bootstrap import build
+from emulators import server
+from emulators.bedrock import Organization, deny, unknown_operation
+from emulators.models import ACCOUNT, plausible_models
+from emulators.sts import Sts
+from local.api_gateway import Context, Handler
+from tests.api import KEY
 from tests.examples.function import Serve, responding
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -38,11 +48,12 @@ def events() -> list[Any]:
 
 @pytest.fixture
 def run(script: str, serve: Serve, events: list[Any]) -> Run:
-    """Run the script with parameters and scripted responses."""
+    """Run the script with parameters, against a function or scripted responses."""
     interpreter = [sys.executable] if script.endswith(".py") else []
 
-    def run(responses: list[tuple[int, Any]], *parameters: str) -> subprocess.CompletedProcess[str]:
-        command = [*interpreter, str(EXAMPLES / script), serve(responding(responses, events)), *parameters]
+    def run(api: Handler | list[tuple[int, Any]], *parameters: str) -> subprocess.CompletedProcess[str]:
+        url = serve(responding(api, events) if isinstance(api, list) else api)
+        command = [*interpreter, str(EXAMPLES / script), url, *parameters]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return subprocess.run(command, check=False, text=True, capture_output=True, env=environment)
 
@@ -149,3 +160,78 @@ class TestErrors:
         done = run([problem(400, "invalid-query")])
         assert (done.returncode, done.stdout) == (1, "")
         assert "source" not in done.stderr.splitlines()[-1]
+
+
+MEMBER = "111122223333"
+SOURCES = [f"{account}/{region}" for account in (ACCOUNT, MEMBER) for region in ("us-east-1", "eu-west-1")]
+
+
+class TestInventory:
+    """With the real function, and two accounts in two regions of ten models each."""
+
+    @pytest.fixture
+    def organization(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[Organization]:
+        models = {source: plausible_models(10, 0, *source.split("/")) for source in SOURCES}
+        organization, sts = Organization(models), Sts({f"arn:aws:iam::{MEMBER}:role/reader": None})
+        with server.serve(organization.respond) as bedrock_url, server.serve(sts.respond) as sts_url:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", bedrock_url)
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts_url)
+            yield organization
+
+    @pytest.fixture
+    def function(self, organization: Organization, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Handler]:
+        """Return a function that lists these accounts."""
+        monkeypatch.setenv("CURSOR_KEY", KEY)
+
+        def function(*accounts: str) -> Handler:
+            sources = [{"accounts": accounts, "regions": ["us-east-1", "eu-west-1"]}]
+            monkeypatch.setenv("INVENTORY", json.dumps({"sources": sources, "memberRoleName": "reader"}))
+            return build()
+
+        return function
+
+    def test_all_sources_in_order(self, run: Run, function: Callable[..., Handler]) -> None:
+        done = run(function(ACCOUNT, MEMBER), "maxItems=7")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert sources(done) == [source for source in SOURCES for _ in range(10)]
+        assert len({*arns(done)}) == 40
+
+    @pytest.mark.parametrize("script", ["client.py"], indirect=True)  # curl retries a 500 for 15 seconds
+    def test_a_denied_source_is_an_error(
+        self, run: Run, function: Callable[..., Handler], organization: Organization
+    ) -> None:
+        organization.sources[SOURCES[3]].misbehave(always=deny)
+        done = run(function(ACCOUNT, MEMBER))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"source {SOURCES[3]}" in done.stderr
+
+    def test_a_denied_source_is_missing_in_a_partial_listing(
+        self, run: Run, function: Callable[..., Handler], organization: Organization
+    ) -> None:
+        organization.sources[SOURCES[2]].misbehave(always=deny)
+        done = run(function(ACCOUNT, MEMBER), "maxItems=7", "allowPartial=true")
+        assert (done.returncode, {*sources(done)}) == (3, {*SOURCES} - {SOURCES[2]})
+        assert done.stderr.endswith(f": INCOMPLETE: 1 of 4 sources missing: {SOURCES[2]} (upstream-denied)\n")
+
+    def test_a_region_that_does_not_have_the_operation_is_not_missing(
+        self, run: Run, function: Callable[..., Handler], organization: Organization
+    ) -> None:
+        organization.sources[SOURCES[1]].misbehave(always=unknown_operation)
+        done = run(function(ACCOUNT, MEMBER))
+        assert (done.returncode, done.stderr, {*sources(done)}) == (0, "", {*SOURCES} - {SOURCES[1]})
+
+    def test_it_starts_again_when_the_inventory_changes(self, run: Run, function: Callable[..., Handler]) -> None:
+        before, after = function(ACCOUNT), function(MEMBER)
+        calls: list[Any] = []
+
+        def changing(event: Any, context: Context) -> dict[str, Any]:
+            calls.append(event)
+            return (before if len(calls) == 1 else after)(event, context)
+
+        done = run(changing, "maxItems=15")
+        assert (done.returncode, sources(done)) == (0, [source for source in SOURCES[2:] for _ in range(10)])
+        assert "starting again" in done.stderr
+
+
+def sources(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [json.loads(line)["source"] for line in done.stdout.splitlines()]

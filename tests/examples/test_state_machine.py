@@ -151,8 +151,9 @@ class TestListing:
     def test_each_model_once_and_in_order(self, machine: Machine) -> None:
         execution = machine.run({})
         prefix = "custom-models/run/1/"
-        assert execution.output is not None
-        assert execution.output.items() >= {"bucket": BUCKET, "prefix": prefix, "pages": 6, "models": 300}.items()
+        coverage = {"sources": 1, "listed": 1, "notOffered": [], "unreachable": [], "complete": True}
+        written = {"bucket": BUCKET, "prefix": prefix, "pages": 6, "models": 300}
+        assert execution.output == {**written, "coverage": coverage}
         assert list(execution.pages) == [f"{prefix}{number:05}.json" for number in range(1, 7)]
         assert execution.listing == PAGES
         assert execution.pages[f"{prefix}00001.json"][0]["modelName"] == MODELS[0].name
