@@ -29,7 +29,7 @@ _UNREACHABLE: dict[str, type[UpstreamError]] = {
 """Upper case if the source has given a page before it failed."""
 
 
-def unreachable(error: UpstreamError, *, gave_page: bool) -> str:
+def outcome_of(error: UpstreamError, *, gave_page: bool) -> str:
     """Return the outcome of a source that failed with this error."""
     letter = next(letter for letter, kind in _UNREACHABLE.items() if isinstance(error, kind))
     return letter.upper() if gave_page else letter
@@ -46,22 +46,22 @@ class Coverage(NamedTuple):
 
     def body(self) -> dict[str, object]:
         """Return the ``coverage`` of a response. It is cumulative, and has no text from upstream."""
-        missing = [
-            {"source": str(source), "problem": _UNREACHABLE[outcome.lower()].kind}
-            for source, outcome in zip(self.sources, self.outcomes, strict=False)
-            if outcome not in (LISTED, NOT_OFFERED)
-        ]
+        finished = list(zip(self.sources, self.outcomes, strict=False))
         return {
             "sources": len(self.sources),
             "listed": self.listed,
-            "notOffered": [
-                str(source)
-                for source, outcome in zip(self.sources, self.outcomes, strict=False)
-                if outcome == NOT_OFFERED
-            ],
-            "unreachable": missing,
+            "notOffered": [str(source) for source, outcome in finished if outcome == NOT_OFFERED],
+            "unreachable": [{"source": str(source), "problem": kind} for source, kind in self.unreachable()],
             "complete": self.listed == len(self.sources),
         }
+
+    def unreachable(self) -> list[tuple[Source, str]]:
+        """Return the sources that failed, each with the kind of its problem."""
+        return [
+            (source, _UNREACHABLE[outcome.lower()].kind)
+            for source, outcome in zip(self.sources, self.outcomes, strict=False)
+            if outcome not in (LISTED, NOT_OFFERED)
+        ]
 
     @property
     def listed(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from custom_models.core.budget import CallUsage, Limits, Usage
-from custom_models.core.coverage import LISTED, NOT_OFFERED, Coverage, unreachable
+from custom_models.core.coverage import LISTED, NOT_OFFERED, Coverage, outcome_of
 from custom_models.core.cursor import TOKEN_REPEATED, CursorSigner, Position
 from custom_models.core.errors import (
     CursorError,
@@ -237,5 +237,5 @@ class _Walk:
             return error.kind
         self._errors[error.source] = error
         self._usage.unreachable += 1
-        self.position = self.position.finish(unreachable(error, gave_page=current is not None))
+        self.position = self.position.finish(outcome_of(error, gave_page=current is not None))
         return None

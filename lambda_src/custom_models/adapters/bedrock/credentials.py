@@ -143,6 +143,8 @@ class AccountCredentials:
             if self._sts is None:
                 session = self._new_session()
                 session.register_component("credential_provider", _Provider(self._own))
+                # The credentials of the global endpoint are not valid in regions that are not enabled by default.
+                session.set_config_variable("sts_regional_endpoints", "regional")
                 self._sts = boto3.Session(botocore_session=session).client("sts", config=_CONFIG)
             return self._sts
 
