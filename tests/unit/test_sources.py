@@ -98,7 +98,7 @@ def arns(part: Listing) -> list[str]:
 
 
 def walk(
-    organization: Organization, requests: Sequence[Mapping[str, object]] = ({},), retries: int = 0
+    organization: Organization, requests: Sequence[Mapping[str, Any]] = ({},), retries: int = 0
 ) -> tuple[list[str], list[Listing]]:
     """Follow the cursor to the end. Send a request again, at most ``retries`` times in all, if it fails temporarily."""
     found: list[str] = []
@@ -142,7 +142,7 @@ any_failure = st.sampled_from([None, None, OperationNotOffered, *TEMPORARY, *LAS
 class TestStrict:
     @given(organizations(st.none()), requests)
     def test_every_model_of_every_source_is_returned_once_and_in_order(
-        self, organization: Organization, requests: list[dict[str, object]]
+        self, organization: Organization, requests: list[dict[str, Any]]
     ) -> None:
         found, parts = walk(organization, requests)
         assert found == organization.expected()
@@ -157,7 +157,7 @@ class TestStrict:
 
     @given(organizations(st.sampled_from([None, *TEMPORARY])), requests)
     def test_sources_that_fail_and_recover_lose_and_repeat_nothing(
-        self, organization: Organization, requests: list[dict[str, object]]
+        self, organization: Organization, requests: list[dict[str, Any]]
     ) -> None:
         found, parts = walk(organization, requests, retries=1000)
         assert found == organization.expected()
@@ -165,7 +165,7 @@ class TestStrict:
 
     @given(organizations(any_failure), requests)
     def test_a_walk_that_is_always_strict_never_skips_a_source(
-        self, organization: Organization, requests: list[dict[str, object]]
+        self, organization: Organization, requests: list[dict[str, Any]]
     ) -> None:
         cursor: str | None = None
         for number in range(5000):
@@ -228,7 +228,7 @@ def missing(part: Listing) -> dict[str, str]:
 class TestPartial:
     @given(organizations(any_failure), requests, st.integers(0, 11))
     def test_coverage_is_the_whole_truth(
-        self, organization: Organization, requests: list[dict[str, object]], denied: int
+        self, organization: Organization, requests: list[dict[str, Any]], denied: int
     ) -> None:
         """Whatever fails and recovers, in whatever mode: what is not reported as missing is there, once."""
         list(organization.behaviors.values())[denied % len(organization.behaviors)].always = UpstreamDenied
@@ -456,6 +456,7 @@ class TestLookAhead:
         models = [1] * 100 + [5000] + [1] * 100
         organization = Organization(dict(zip(sources(201), map(Behavior, models), strict=True)))
         part = listing(organization, maxItems=1000)
+        part = listing(organization, part.cursor, maxItems=1000)
         calls = len(organization.calls)
         for number in range(1, 4):
             part = listing(organization, part.cursor, maxItems=1000)
