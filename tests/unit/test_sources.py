@@ -453,8 +453,8 @@ class TestLookAhead:
         assert 0 < len(organization.calls) - fewest <= 75 / 5 + 15
 
     def test_no_source_is_fetched_ahead_of_later_pages(self) -> None:
-        models = [1] * 100 + [5000] + [1] * 100
-        organization = Organization(dict(zip(sources(201), map(Behavior, models), strict=True)))
+        models = [1] * 200 + [5000] + [1] * 100
+        organization = Organization(dict(zip(sources(301), map(Behavior, models), strict=True)))
         part = listing(organization, maxItems=1000)
         part = listing(organization, part.cursor, maxItems=1000)
         calls = len(organization.calls)
