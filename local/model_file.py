@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -100,7 +101,7 @@ def _summaries(content: Any) -> tuple[str, list[Any]]:
 
 def _checked(summary: Any) -> ModelSummary:
     """Return the summary if it is valid. Otherwise raise ValueError with a text that continues its path."""
-    model = model_summary(summary)
+    model = model_summary(copy(summary))
     for name, value in summary.items():
         if name == "source":
             continue

@@ -46,13 +46,13 @@ class Coverage(NamedTuple):
 
     def body(self) -> dict[str, object]:
         """Return the ``coverage`` of a response. It is cumulative, and has no text from upstream."""
-        finished = list(zip(self.sources, self.outcomes, strict=False))
+        listed, finished = self.listed, zip(self.sources, self.outcomes, strict=False)
         return {
             "sources": len(self.sources),
-            "listed": self.listed,
+            "listed": listed,
             "notOffered": [str(source) for source, outcome in finished if outcome == NOT_OFFERED],
             "unreachable": [{"source": str(source), "problem": kind} for source, kind in self.unreachable()],
-            "complete": self.listed == len(self.sources),
+            "complete": listed == len(self.sources),
         }
 
     def unreachable(self) -> list[tuple[Source, str]]:
