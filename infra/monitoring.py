@@ -27,6 +27,7 @@ UPSTREAM_THROTTLES = "UpstreamThrottles"
 UPSTREAM_LATENCY = "UpstreamLatency"
 REJECTED_CURSORS = "RejectedCursors"
 OPERATOR_ERRORS = "OperatorErrors"
+UNREACHABLE_SOURCES = "UnreachableSources"
 OUTCOME = "outcome"
 OUTCOMES = (
     *("ok", "not-modified", "invalid-query", "invalid-cursor", "expired-cursor", "cursor-mismatch"),
@@ -71,7 +72,7 @@ class Monitoring(Construct):
         facade.monitor_custom(
             human_readable_name="Listings",
             alarm_friendly_name="Listings",
-            metric_groups=[_outcomes(name), _throttling(name), _latency(name), _volume(name)],
+            metric_groups=[_outcomes(name), _sources(name), _throttling(name), _latency(name), _volume(name)],
         )
         facade.add_widget(_callers(function))
 
@@ -125,6 +126,14 @@ def _outcomes(service: str) -> CustomMetricGroup:
             *(_metric(service, REQUESTS, label=outcome, **{OUTCOME: outcome}) for outcome in OUTCOMES),
             _alarm("Any", above=0, datapoints=1, metric=_metric(service, OPERATOR_ERRORS)),
         ],
+    )
+
+
+def _sources(service: str) -> CustomMetricGroup:
+    """Return the sources that requests with ``allowPartial`` left out, with an alarm: their listings are incomplete."""
+    return CustomMetricGroup(
+        title="Unreachable sources",
+        metrics=[_alarm("Any", above=0, datapoints=1, metric=_metric(service, UNREACHABLE_SOURCES))],
     )
 
 

@@ -1,4 +1,4 @@
-"""Every fault of Bedrock, and how the function handles it.
+"""Every fault of Bedrock and STS, and how the function handles it.
 
 ``python -m tools.faults`` tries all of them with the deployed time limits, and writes docs/reliability.md.
 """
@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from custom_models.bootstrap import build
-from emulators import bedrock, faults
-from emulators.bedrock import Emulator
+from emulators import bedrock, faults, sts
+from emulators.bedrock import Emulator, Organization
 from emulators.faults import Fault, Parameters, body, respond_with
 from emulators.models import plausible_models
 from emulators.server import Response, json_response, serve
+from emulators.sts import Sts
 from local.api_gateway import FUNCTION_TIMEOUT, Context, Handler, proxy_event
 from tools.processes import use_bedrock
 from tools.report import DOCS, Table, number, progress, write_section
@@ -30,6 +31,8 @@ SUMMARY = MODELS[0].summary()
 
 OK = "200"
 THROTTLED, UNAVAILABLE, INVALID = "429 upstream-throttled", "503 upstream-unavailable", "502 upstream-invalid"
+NOT_OFFERED = "200, not offered"
+UNKNOWN_OPERATION = "unknown operation"
 UNTIL_UNAVAILABLE = "200, with a cursor: upstream-unavailable"
 UNTIL_THROTTLED = "200, with a cursor: upstream-throttled"
 
@@ -88,7 +91,7 @@ def cases() -> list[Case]:
         lasting("closes the connection", faults.disconnect, UNAVAILABLE, UNTIL_UNAVAILABLE),
         lasting("closes it in the middle of the response", faults.cut, UNAVAILABLE, UNTIL_UNAVAILABLE),
         lasting("denies", bedrock.deny, "500 upstream-denied"),
-        lasting("unknown operation", bedrock.unknown_operation, "502 upstream-rejected", "400 expired-cursor"),
+        lasting(UNKNOWN_OPERATION, bedrock.unknown_operation, "502 upstream-rejected", "400 expired-cursor"),
         lasting("redirects", redirect, INVALID),
         lasting("unknown error", unknown, "502 upstream-rejected"),
         lasting("HTML", faults.not_json, INVALID),
@@ -109,6 +112,58 @@ def cases() -> list[Case]:
 
 
 @dataclass(frozen=True)
+class SourceCase:
+    """A fault of one source of three, and what a client sees without and with ``allowPartial=true``.
+
+    Without it, that is what ``Case`` describes. With it, it is ``200``, ``200, not offered`` or
+    ``200, without it: problem``.
+    """
+
+    name: str
+    bedrock: tuple[Fault | None, ...]
+    """The faults of Bedrock in this source, as those of a case."""
+    sts: tuple[Fault | None, ...]
+    """The faults of STS for the role in this source's account."""
+    strict: str
+    partial: str
+    filters: Mapping[str, str] | None = None
+
+
+def source_cases() -> list[SourceCase]:
+    """Return new cases: every fault of Bedrock, and those of STS."""
+    of_bedrock = [
+        SourceCase(case.name, case.faults, (None,), _strict(case), _partial(case), case.filters) for case in cases()
+    ]
+    of_sts = [
+        lasting("STS throttles", sts.throttle, THROTTLED),
+        lasting("STS fails (500)", sts.internal_error, UNAVAILABLE),
+        lasting("STS hangs", faults.hang(600), UNAVAILABLE),
+        lasting("STS sends a byte every second", faults.drip(1), UNAVAILABLE),
+        lasting("STS closes the connection", faults.disconnect, UNAVAILABLE),
+        lasting("the role cannot be assumed", sts.deny, "500 upstream-denied"),
+        lasting("STS is not activated in the region", sts.region_disabled, "500 upstream-denied"),
+        lasting("STS responds with HTML", faults.not_json, INVALID),
+    ]
+    return of_bedrock + [SourceCase(case.name, (None,), case.faults, _strict(case), _partial(case)) for case in of_sts]
+
+
+def _strict(case: Case) -> str:
+    """Return what a client sees if the source before this one was listed: temporary failures end the page."""
+    if case.name == UNKNOWN_OPERATION:
+        return NOT_OFFERED
+    status, _, kind = case.first.partition(" ")
+    return f"200, with a cursor: {kind}" if status in ("429", "503") else case.first
+
+
+def _partial(case: Case) -> str:
+    """Return what a client sees with ``allowPartial=true``."""
+    if case.name == UNKNOWN_OPERATION:
+        return NOT_OFFERED
+    _, _, kind = case.first.partition(" ")
+    return f"200, without it: {kind}" if kind else OK
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a client saw of a case, the models that it received, the log line of the request, and the time it took."""
 
@@ -123,7 +178,43 @@ def attempt(handler: Handler, emulator: Emulator, case: Case, *, later: bool, ti
     emulator.load(MODELS)
     *once, last = case.faults
     emulator.misbehave(*([None] if later else []), *once, always=last)
-    parameters = {"maxItems": "30", "pageSize": "10", **(case.filters or {})}
+    return _request(handler, {"maxItems": "30", "pageSize": "10", **(case.filters or {})}, timeout)
+
+
+class Sources:
+    """Three sources with ten models each, the function's own account and two members, and STS."""
+
+    NAMES = ("123456789012/us-east-1", "111122223333/us-east-1", "444455556666/us-east-1")
+    FAULTY = NAMES[1]
+    ROLE = "custom-models-reader"
+    INVENTORY = json.dumps(
+        {
+            "sources": [{"accounts": [name.partition("/")[0] for name in NAMES], "regions": ["us-east-1"]}],
+            "memberRoleName": ROLE,
+        }
+    )
+
+    def __init__(self) -> None:
+        """Start without faults."""
+        self.models = {name: plausible_models(10, account=name.partition("/")[0]) for name in self.NAMES}
+        accounts = [name.partition("/")[0] for name in self.NAMES]
+        self.bedrock = Organization(self.models)
+        self.sts = Sts({f"arn:aws:iam::{account}:role/{self.ROLE}": None for account in accounts})
+
+    def attempt(self, handler: Handler, case: SourceCase, *, allow_partial: bool, timeout: float) -> Outcome:
+        """Try a case with the second source."""
+        self.bedrock.load(self.models)
+        for faults_of, service in (
+            (case.bedrock, self.bedrock.sources[self.FAULTY]),
+            (case.sts, self.sts.faults[self.FAULTY.partition("/")[0]]),
+        ):
+            *once, last = faults_of
+            service.misbehave(*once, always=last)
+        parameters = {"maxItems": "100", "allowPartial": str(allow_partial).lower(), **(case.filters or {})}
+        return _request(handler, parameters, timeout)
+
+
+def _request(handler: Handler, parameters: Mapping[str, str], timeout: float) -> Outcome:
     query = "&".join(f"{name}={value}" for name, value in parameters.items())
     event = proxy_event("GET", f"/v1/custom-models?{query}", [])
     start = time.monotonic()
@@ -133,10 +224,18 @@ def attempt(handler: Handler, emulator: Emulator, case: Case, *, later: bool, ti
     content = json.loads(response["body"])
     lines = map(json.loads, output.getvalue().splitlines())
     (line,) = [line for line in lines if line.get("message") == "request"]
-    kind = str(content.get("type", "")).rpartition(":")[2]
-    early = response["statusCode"] == 200 and line["stop_reason"] not in ("complete", "max-items")
-    client = f"{response['statusCode']} {kind}".strip() + (f", with a cursor: {line['stop_reason']}" if early else "")
+    client = _seen(response["statusCode"], content, line.get("stop_reason", ""))
     return Outcome(client, [model["modelArn"] for model in content.get("modelSummaries", [])], line, seconds)
+
+
+def _seen(status: int, content: Mapping[str, Any], stop_reason: str) -> str:
+    if status != 200:
+        return f"{status} {str(content['type']).rpartition(':')[2]}"
+    if stop_reason not in ("complete", "max-items"):
+        return f"200, with a cursor: {stop_reason}"
+    if content["coverage"]["unreachable"]:
+        return f"200, without it: {content['coverage']['unreachable'][0]['problem']}"
+    return NOT_OFFERED if content["coverage"]["notOffered"] else OK
 
 
 @contextlib.contextmanager
@@ -154,7 +253,7 @@ def main() -> int:
     """Try the cases as deployed, and report them; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.faults",
-        description="Try every fault of Bedrock with the deployed time limits, which takes minutes. "
+        description="Try every fault of Bedrock and STS with the deployed time limits, which takes minutes. "
         "Fails if a client sees an unexpected response, or sees it too late.",
     )
     parser.add_argument(
@@ -164,31 +263,67 @@ def main() -> int:
         "try all cases, and write them into docs/reliability.md",
     )
     text = parser.parse_args().text
-    chosen = [case for case in cases() if (text or "") in case.name]
+    tables, failures = [], 0
+    for measure in (_one_source, _one_of_several):
+        table, failed = measure(text or "")
+        tables.append(table)
+        failures += failed
+    for name, table in zip(("faults", "sources"), tables, strict=True):
+        if text:
+            print(table, end="\n\n")
+        else:
+            write_section(REPORT, name, str(table))
+    return bool(failures or not any(table.rows for table in tables))
+
+
+def _one_source(text: str) -> tuple[Table, int]:
+    """Return the table of the cases with this text in their name, and how many were not as expected."""
     rows, failures, emulator = [], 0, Emulator([])
     with serve(emulator.respond) as url:
-        use_bedrock(url)
-        for position, case in enumerate(chosen, 1):
-            # A new function for each attempt, so that botocore has not used up its quota of retries.
+        use_bedrock({"AWS_ENDPOINT_URL_BEDROCK": url})
+        for case in (it for it in cases() if text in it.name):
             seen = [attempt(build(), emulator, case, later=later, timeout=FUNCTION_TIMEOUT) for later in (False, True)]
-            failures += [it.client for it in seen] != [case.first, case.later]
-            failures += any(it.seconds > FUNCTION_TIMEOUT for it in seen)
-            summary = ", ".join(f"{it.client} in {it.seconds:.1f} s" for it in seen)
-            progress(f"{position}/{len(chosen)} {case.name}: {summary}")
-            rows.append(_row(case, *seen))
+            failures += _failures(case.name, seen, [case.first, case.later])
+            first, later = seen
+            requests = number(first.log["upstream_pages"] + first.log["upstream_retries"])
+            cells = [first.client, number(first.seconds, 1), requests, _log(first), later.client]
+            rows.append([case.name, *cells, number(later.seconds, 1)])
     columns = ["Bedrock", "the client sees", "s", "requests", "the log says", "… after a first page", "s"]
-    table = Table("", columns, rows, text_columns=(0, 1, 4, 5))
-    if text:
-        print(table)
-    else:
-        write_section(REPORT, "faults", str(table))
-    return bool(failures or not chosen)
+    return Table("", columns, rows, text_columns=(0, 1, 4, 5)), failures
 
 
-def _row(case: Case, first: Outcome, later: Outcome) -> list[str]:
-    log = f"{first.log['level']}" + (f", `{first.log['upstream_error']}`" if first.log.get("upstream_error") else "")
-    calls = number(first.log["upstream_pages"] + first.log["upstream_retries"])
-    return [case.name, first.client, number(first.seconds, 1), calls, log, later.client, number(later.seconds, 1)]
+def _one_of_several(text: str) -> tuple[Table, int]:
+    """Return the same for cases with one faulty source of three."""
+    rows, failures, sources = [], 0, Sources()
+    with serve(sources.bedrock.respond) as bedrock_url, serve(sources.sts.respond) as sts_url:
+        use_bedrock(
+            {
+                "AWS_ENDPOINT_URL_BEDROCK": bedrock_url,
+                "AWS_ENDPOINT_URL_STS": sts_url,
+                "INVENTORY": sources.INVENTORY,
+            }
+        )
+        for case in (it for it in source_cases() if text in it.name):
+            # A new function for each attempt, so that no credentials are cached.
+            seen = [
+                sources.attempt(build(), case, allow_partial=allow_partial, timeout=FUNCTION_TIMEOUT)
+                for allow_partial in (False, True)
+            ]
+            failures += _failures(case.name, seen, [case.strict, case.partial])
+            cells = [cell for it in seen for cell in (it.client, number(len(it.models)), number(it.seconds, 1))]
+            rows.append([case.name, *cells, _log(seen[1])])
+    columns = ["one source of three", "the client sees", "models", "s"]
+    columns += ["… with `allowPartial=true`", "models", "s", "the log says"]
+    return Table("", columns, rows, text_columns=(0, 1, 4, 7)), failures
+
+
+def _failures(name: str, seen: list[Outcome], expected: list[str]) -> int:
+    progress(f"{name}: {', '.join(f'{it.client} in {it.seconds:.1f} s' for it in seen)}")
+    return ([it.client for it in seen] != expected) + any(it.seconds > FUNCTION_TIMEOUT for it in seen)
+
+
+def _log(seen: Outcome) -> str:
+    return f"{seen.log['level']}" + (f", `{seen.log['upstream_error']}`" if seen.log.get("upstream_error") else "")
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ def function_settings(bedrock: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def use_bedrock(url: str) -> None:
-    """Replace the settings in this process's environment, so that a function in it calls only Bedrock at this URL."""
-    for name in [name for name in os.environ if name.startswith(("AWS_", "CURSOR_", "POWERTOOLS_"))]:
+def use_bedrock(settings: Mapping[str, str]) -> None:
+    """Replace the settings in this process's environment; ``settings`` says where a function in it finds Bedrock."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "CURSOR_", "INVENTORY", "POWERTOOLS_"))]:
         del os.environ[name]
-    os.environ.update(lambda_environment(ROOT, **function_settings({"AWS_ENDPOINT_URL_BEDROCK": url})))
+    os.environ.update(lambda_environment(ROOT, **function_settings(settings)))
 
 
 def resident_memory(pid: int, *, peak: bool = False) -> float:

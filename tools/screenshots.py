@@ -37,7 +37,7 @@ def main() -> int:
             print(f"screenshots: port {PORT}, which the pictures show, is in use", file=sys.stderr)
             return 1
     with serve(Emulator(plausible_models(300)).respond) as bedrock:
-        use_bedrock(bedrock)
+        use_bedrock({"AWS_ENDPOINT_URL_BEDROCK": bedrock})
         source = "the embedded Bedrock emulator (300 generated models)"
         with serve_api(build(), PORT, pages(source)) as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)

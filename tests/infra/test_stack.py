@@ -331,6 +331,7 @@ class TestMonitoring:
             "custom-models-dev-Api-Latency-P99-Slow",
             "custom-models-dev-Function-Fault-Count-Errors",
             "custom-models-dev-Listings-OperatorErrors-Any",
+            "custom-models-dev-Listings-UnreachableSources-Any",
             "custom-models-dev-Listings-UpstreamThrottles-Many",
         }
 
