@@ -1,4 +1,4 @@
-"""The environment of the function when a tool runs it, and the memory of a process."""
+"""The environment of the function when a tool runs it, and the CPU time and memory of a process."""
 
 import os
 import re
@@ -38,3 +38,11 @@ def resident_memory(pid: int, *, peak: bool = False) -> float:
     match = re.search(rf"^{field}:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     assert match is not None
     return int(match[1]) * 1024 / 1e6
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that all threads of a process have used, to a hundredth of a second."""
+    # The name of the process, in parentheses, may contain spaces.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = fields[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

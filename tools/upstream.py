@@ -1,7 +1,8 @@
-"""Bedrock's emulator in its own process, so that its CPU time and memory do not count in a measurement.
+"""The emulators of Bedrock and STS in their own process, so that they do not count in a measurement.
 
 ``python -m tools.upstream [tls]`` is that process. It writes its URLs as a line of JSON. Each line of its standard
-input says which models and faults it must have from now on. For each, it writes the counts since the previous line.
+input says what it must emulate from now on, or is ``null``: the same as before. For each, it writes the counts since
+the previous line.
 """
 
 import json
@@ -12,17 +13,20 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 from emulators import bedrock, faults
 from emulators.bedrock import Emulator
+from emulators.credentials import authenticate
 from emulators.faults import Fault, Parameters
-from emulators.models import plausible_models
+from emulators.models import ACCOUNT, Model, plausible_models
 from emulators.server import Request, Response, serve
+from emulators.sts import Sts
 from tools.processes import ROOT
 
 Variables: TypeAlias = Mapping[str, str]
@@ -42,8 +46,12 @@ FAULT_PROBLEMS = frozenset(problem for problem, _ in _FAULTS)
 
 def newest(count: int, models: int) -> list[str]:
     """Return the ARNs of the first ``count`` models in the listing of an account with this many models."""
-    ordered = sorted(plausible_models(models), key=lambda model: (model.created, model.arn), reverse=True)
-    return [model.arn for model in ordered[:count]]
+    return [model.arn for model in newest_first(plausible_models(models))[:count]]
+
+
+def newest_first(models: Sequence[Model]) -> Sequence[Model]:
+    """Return the models in the order of Bedrock's emulator."""
+    return sorted(models, key=lambda model: (model.created, model.arn), reverse=True)
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,41 @@ class Trouble:
     every: int = 1000
 
 
+_ROLE = "custom-models-reader"
+
+
+@dataclass(frozen=True)
+class Organization:
+    """Every account times every region: sources that have the same number of models each."""
+
+    accounts: int
+    """The first one is the function's own."""
+    regions: Sequence[str]
+    models: int
+    latency: float
+    """Seconds until each response of Bedrock and of STS is sent."""
+
+    def variables(self) -> Variables:
+        """Return the environment variables of a function that lists it."""
+        sources = [{"accounts": self._accounts(), "regions": self.regions}]
+        return {"INVENTORY": json.dumps({"sources": sources, "memberRoleName": _ROLE})}
+
+    def listing(self) -> Mapping[str, Sequence[Model]]:
+        """Return the models of each source, in the order of a listing of the inventory."""
+        return {
+            f"{account}/{region}": newest_first(plausible_models(self.models, account=account, region=region))
+            for account in self._accounts()
+            for region in self.regions
+        }
+
+    def arns(self) -> list[str]:
+        """Return the ARNs of all models in the order of a listing."""
+        return [model.arn for models in self.listing().values() for model in models]
+
+    def _accounts(self) -> Sequence[str]:
+        return [ACCOUNT, *(f"{200_000_000_000 + number}" for number in range(1, self.accounts))]
+
+
 @dataclass
 class Counts:
     """The calls that Bedrock received, those of them that it failed, and those that were not valid."""
@@ -62,6 +105,10 @@ class Counts:
     calls: int = 0
     faults: int = 0
     invalid: int = 0
+    roles: int = 0
+    """The calls of AssumeRole."""
+    cpu: float = 0.0
+    """The CPU seconds of the emulators."""
 
 
 class Upstream:
@@ -75,22 +122,33 @@ class Upstream:
         )
         self._folder = tempfile.TemporaryDirectory()
         self._urls = self._receive()
-        self.http = {"AWS_ENDPOINT_URL_BEDROCK": self._urls["http"]}
+        self.http = _endpoints(self._urls["http"])
         """The environment variables of a client over plain HTTP."""
 
     def over_tls(self, roots: Path) -> Variables:
         """Return the variables of a client that trusts these root certificates, as on AWS, and the one used here."""
         trusted = Path(self._folder.name) / f"{roots.parent.name}-{roots.name}"
         trusted.write_text(roots.read_text("utf-8") + self._urls["authority"], "utf-8")
-        return {"AWS_ENDPOINT_URL_BEDROCK": self._urls["https"], "AWS_CA_BUNDLE": str(trusted)}
+        return {**_endpoints(self._urls["https"]), "AWS_CA_BUNDLE": str(trusted)}
 
     def load(self, models: int, seed: int = 0, trouble: Trouble | None = None) -> Counts:
         """Replace the models with this many models of this seed, and return the counts since the last call.
 
         If ``trouble`` is None, responses are cached, so that measurements do not wait for them.
         """
+        return self._send([models, seed, trouble and asdict(trouble)])
+
+    def load_organization(self, organization: Organization) -> Counts:
+        """Replace the models with those of an organization, with cached responses; return the counts as ``load``."""
+        return self._send(asdict(organization))
+
+    def counts(self) -> Counts:
+        """Return the counts since the last call of this or of another method."""
+        return self._send(None)
+
+    def _send(self, content: object) -> Counts:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([models, seed, trouble and asdict(trouble)]) + "\n")
+        self._process.stdin.write(json.dumps(content) + "\n")
         self._process.stdin.flush()
         return Counts(**self._receive())
 
@@ -106,8 +164,39 @@ class Upstream:
         self._folder.cleanup()
 
 
+def _endpoints(url: str) -> Variables:
+    return {"AWS_ENDPOINT_URL_BEDROCK": url, "AWS_ENDPOINT_URL_STS": url}
+
+
+class _Organization:
+    """The emulators of an organization, with cached responses of Bedrock."""
+
+    def __init__(self, organization: Organization) -> None:
+        self.counts = Counts()
+        self._latency = organization.latency
+        listing = organization.listing()
+        self._bedrock = bedrock.Organization(listing)
+        accounts = {source.partition("/")[0] for source in listing}
+        self._sts = Sts({f"arn:aws:iam::{account}:role/{_ROLE}": None for account in accounts})
+        self._kept: dict[tuple[str | None, str, str], Response] = {}
+        self._lock = threading.Lock()
+
+    def respond(self, request: Request) -> Response:
+        if request.method == "POST":
+            with self._lock:
+                self.counts.roles += 1
+            return replace(self._sts.respond(request), delay=self._latency)
+        with self._lock:
+            self.counts.calls += 1
+        caller = authenticate(request, "bedrock")
+        key = caller.account, caller.region, request.query
+        if key not in self._kept:
+            self._kept[key] = replace(self._bedrock.respond(request), delay=self._latency)
+        return self._kept[key]
+
+
 class _Bedrock:
-    """The emulator, with cached responses or with faults."""
+    """The emulator of one source, with cached responses or with faults."""
 
     def __init__(self, models: int, seed: int, trouble: Trouble | None) -> None:
         self.counts = Counts()
@@ -156,12 +245,22 @@ def _tls_context() -> tuple[ssl.SSLContext, str]:
     return context, authority.cert_pem.bytes().decode()
 
 
+def _emulate(content: Any) -> _Bedrock | _Organization | None:
+    match content:
+        case [models, seed, trouble]:
+            return _Bedrock(models, seed, trouble and Trouble(**trouble))
+        case dict():
+            return _Organization(Organization(**content))
+    return None
+
+
 def main(*, tls: bool) -> None:
     """Serve until standard input ends."""
-    bedrock = _Bedrock(0, 0, None)
+    served: _Bedrock | _Organization = _Bedrock(0, 0, None)
+    started = time.process_time()
 
     def respond(request: Request) -> Response:
-        return bedrock.respond(request)
+        return served.respond(request)
 
     with ExitStack() as stack:
         urls = {"http": stack.enter_context(serve(respond))}
@@ -170,8 +269,10 @@ def main(*, tls: bool) -> None:
             urls["https"] = stack.enter_context(serve(respond, tls=context))
         print(json.dumps(urls), flush=True)
         for line in sys.stdin:
-            models, seed, trouble = json.loads(line)
-            counts, bedrock = bedrock.counts, _Bedrock(models, seed, trouble and Trouble(**trouble))
+            counts = replace(served.counts, cpu=time.process_time() - started)
+            served.counts = Counts()
+            served = _emulate(json.loads(line)) or served
+            started = time.process_time()
             print(json.dumps(asdict(counts)), flush=True)
         # Do not wait for clients that are still connected.
         os._exit(0)

@@ -13,12 +13,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tools.bench import cold, walk, warm
+from tools.bench import cold, sources, walk, warm
 from tools.bench.contestants import BenchError, build, interpreter
 from tools.processes import ROOT
 from tools.report import DOCS, progress, write_section
 
-SECTIONS = {"cold": cold.measure, "warm": warm.measure, "walk": walk.measure}
+SECTIONS = {"cold": cold.measure, "warm": warm.measure, "walk": walk.measure, "sources": sources.measure}
 
 
 def main() -> int:

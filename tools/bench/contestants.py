@@ -48,6 +48,11 @@ class Contestants(NamedTuple):
     direct: Contestant
     amazon_roots: Contestant
     uncompiled: Contestant
+    new_clients: Contestant
+    """A peer that lists all sources, each with a new client at every request."""
+
+    kept_clients: Contestant
+    """The same with clients that are kept between requests."""
 
     @property
     def handlers(self) -> tuple[Contestant, ...]:
@@ -96,6 +101,8 @@ def build(folder: Path) -> Contestants:
         direct=Contestant("this function, invoked directly", ours, target, dict),
         amazon_roots=Contestant("this function, AWS's roots alone", ours, target, _gateway_event, AMAZON_ROOTS),
         uncompiled=Contestant("this function, without bytecode", uncompiled, target, _gateway_event),
+        new_clients=Contestant("new clients at every request", boto3, "sources:with_new_clients", _gateway_event),
+        kept_clients=Contestant("clients kept between requests", boto3, "sources:with_kept_clients", _gateway_event),
     )
 
 

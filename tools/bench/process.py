@@ -40,10 +40,11 @@ _R = TypeVar("_R")
 
 @dataclass(frozen=True)
 class Result:
-    """The body of a handler's last response, and the CPU seconds of one request."""
+    """The body of a handler's last response, and the CPU and wall seconds of one request."""
 
     body: Any
     cpu: float
+    wall: float
 
 
 class Process:
@@ -87,7 +88,8 @@ class Process:
         head = self._results.readline().split()
         if not head:
             raise BenchError(f"{self._contestant.name} did not respond to {dict(parameters)}.")
-        return Result(json.loads(self._results.read(int(head[1]))), float(head[0]) / times)
+        cpu, wall, length = float(head[0]), float(head[1]), int(head[2])
+        return Result(json.loads(self._results.read(length)), cpu / times, wall / times)
 
     def request_page(self, expected: Sequence[str], times: int = 1) -> Result:
         """Request a page of the newest models, whose ARNs are ``expected``, a number of times.
