@@ -69,9 +69,9 @@ soak: .venv/dev ## Run random hostile inputs and load for many minutes
 faults: .venv/dev ## Try every fault of Bedrock with the deployed time limits; writes docs/reliability.md
 	@PYTHONPATH=lambda_src:. $(BIN)/python -m tools.faults
 
-bench: .venv/bench ## Compare the function's performance with other frameworks: some minutes
+bench: .venv/bench ## Compare the function's performance with other frameworks: a quarter of an hour
 ##: ARGS=--help              with these arguments, such as 'cold --rounds 5'
-	@$(BIN)/python -m tools.bench $(ARGS)
+	@PYTHONPATH=lambda_src:. $(BIN)/python -m tools.bench $(ARGS)
 
 ##@ Regenerate files
 openapi: .venv/function ## docs/openapi.json; docs/api.md is written by hand

@@ -13,12 +13,18 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tools.bench import cold, sources, walk, warm
+from tools.bench import cold, look_ahead, sources, walk, warm
 from tools.bench.contestants import BenchError, build, interpreter
 from tools.processes import ROOT
 from tools.report import DOCS, progress, write_section
 
-SECTIONS = {"cold": cold.measure, "warm": warm.measure, "walk": walk.measure, "sources": sources.measure}
+SECTIONS = {
+    "cold": cold.measure,
+    "warm": warm.measure,
+    "walk": walk.measure,
+    "sources": sources.measure,
+    "look-ahead": look_ahead.measure,
+}
 
 
 def main() -> int:
@@ -47,7 +53,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench",
-        description="Compare the function's bundle with its peers, measured in turns in one run. Takes some minutes.",
+        description="Compare the function's bundle with its peers, measured in turns in one run. Takes a quarter of an hour.",
     )
     names = ", ".join(SECTIONS)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"one of {names} (default: all)")
