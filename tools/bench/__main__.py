@@ -53,7 +53,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench",
-        description="Compare the function's bundle with its peers, measured in turns in one run. Takes a quarter of an hour.",
+        description="Compare the function's bundle with its peers, in turns, in one run: a quarter of an hour.",
     )
     names = ", ".join(SECTIONS)
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"one of {names} (default: all)")
