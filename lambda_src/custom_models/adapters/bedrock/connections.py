@@ -5,8 +5,11 @@ pinned, and the tests fail if an upgrade changes what this uses.
 """
 
 import socket
+import threading
 from contextlib import suppress
+from ssl import SSLContext
 from typing import Any
+from weakref import WeakSet
 
 from custom_models.adapters.bedrock import events
 from custom_models.adapters.bedrock.events import Exchange
@@ -20,12 +23,40 @@ def record(client: Any) -> None:
 
 def _recording(pool: Any) -> Any:
     class Connection(pool.ConnectionCls):  # type: ignore[misc]
+        def connect(self) -> None:
+            _load_roots(self)
+            super().connect()
+
         def request(self, *args: Any, **kwargs: Any) -> Any:
             self.exchange = events.current()
             self.exchange.connection = self
             return super().request(*args, **kwargs)
 
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+
+_with_roots: WeakSet[SSLContext] = WeakSet()
+_loading = threading.Lock()
+
+
+def _load_roots(connection: Any) -> None:
+    """Load the root certificates into a client's TLS context once.
+
+    urllib3 would load them for each connection, into the same context: most of the time of a new connection.
+    """
+    context = getattr(connection, "ssl_context", None)
+    # The connection to a proxy has a TLS context of its own, and needs the path of the certificates.
+    if context is None or connection.ca_certs is None or connection.proxy is not None:
+        return
+    # No other connection may use the context while only a part of the certificates is loaded.
+    with _loading:
+        if context not in _with_roots:
+            try:
+                context.load_verify_locations(connection.ca_certs)
+            except OSError:
+                return  # urllib3 will report it
+            _with_roots.add(context)
+    connection.ca_certs = None
 
 
 def close(exchange: Exchange) -> None:
