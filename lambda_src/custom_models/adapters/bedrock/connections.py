@@ -14,6 +14,9 @@ from weakref import WeakSet
 from custom_models.adapters.bedrock import events
 from custom_models.adapters.bedrock.events import Exchange
 
+_lock = threading.Lock()
+"""Held while a connection passes to another exchange, so that no thread ends a connection that is no longer its own."""
+
 
 def record(client: Any) -> None:
     """Make a client record the connection that each exchange uses."""
@@ -28,8 +31,11 @@ def _recording(pool: Any) -> Any:
             super().connect()
 
         def request(self, *args: Any, **kwargs: Any) -> Any:
-            self.exchange = events.current()
+            with _lock:
+                self.exchange = events.current()
             self.exchange.connection = self
+            if self.exchange.remaining <= 0:
+                raise TimeoutError  # an attempt of a call that was abandoned during the pause before it
             return super().request(*args, **kwargs)
 
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
@@ -62,15 +68,17 @@ def _load_roots(connection: Any) -> None:
 def close(exchange: Exchange) -> None:
     """Close the connection of an exchange that has ended, unless another exchange uses it by now."""
     connection = exchange.connection
-    if connection is not None and connection.exchange is exchange:
-        connection.close()
+    with _lock:
+        if connection is not None and connection.exchange is exchange:
+            connection.close()
 
 
 def abort(exchange: Exchange) -> None:
     """End an exchange in another thread: what it is waiting for on its connection fails."""
     exchange.ends = float("-inf")
-    sock = getattr(exchange.connection, "sock", None)
-    if sock is not None and exchange.connection.exchange is exchange:
-        with suppress(OSError):
+    connection = exchange.connection
+    sock = getattr(connection, "sock", None)
+    with _lock, suppress(OSError):
+        if sock is not None and connection.exchange is exchange:
             # Not the method of SSLSocket, which would also change state that the other thread is using.
             socket.socket.shutdown(sock, socket.SHUT_RDWR)

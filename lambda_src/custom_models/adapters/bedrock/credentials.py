@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import NoCredentialsError
 
-from custom_models.adapters.bedrock import events
+from custom_models.adapters.bedrock import connections, deadline, events
 from custom_models.adapters.bedrock.errors import loggable_code, translate_credentials, translate_role
 from custom_models.adapters.bedrock.events import Exchange
 from custom_models.core.errors import UpstreamError, UpstreamInvalid, UpstreamUnavailable
@@ -24,7 +24,9 @@ from custom_models.core.errors import UpstreamError, UpstreamInvalid, UpstreamUn
 RENEW_BEFORE_SECONDS = 300
 """Credentials are renewed this long before they expire: much longer than a request lasts."""
 
-_CONFIG = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+_CONFIG = Config(
+    connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": deadline.MAX_ATTEMPTS}
+)
 
 
 class _OfExchange(Credentials):
@@ -120,8 +122,9 @@ class AccountCredentials:
         try:
             response = client.assume_role(**arguments)
         except Exception as error:
-            exchange.usage.error = f"sts:{loggable_code(error, 0, None)}"
-            raise translate_role(error) from None
+            exchange.usage.error = f"sts:{loggable_code(error, exchange.status, None)}"
+            raise translate_role(error, exchange.status) from None
+        exchange.status = 0  # Bedrock has not responded yet
         credentials, expires = _parse(response)
         if exchange.remaining > 0:  # an abandoned call must not change what a later request uses
             self._cache[account] = credentials, expires
@@ -145,7 +148,10 @@ class AccountCredentials:
                 session.register_component("credential_provider", _Provider(self._own))
                 # The credentials of the global endpoint are not valid in regions that are not enabled by default.
                 session.set_config_variable("sts_regional_endpoints", "regional")
-                self._sts = boto3.Session(botocore_session=session).client("sts", config=_CONFIG)
+                client = boto3.Session(botocore_session=session).client("sts", config=_CONFIG)
+                events.register_role(client.meta.events)
+                connections.record(client)
+                self._sts = client
             return self._sts
 
 

@@ -71,6 +71,9 @@ _DENIED_DETAILS = {
 """Denials whose cause is not a missing permission
 (https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html)."""
 
+_NO_RESPONSE = (HTTPClientError, BotocoreConnectionError, ResponseStreamingError, TimeoutError)
+"""No whole response arrived in time. TimeoutError comes from ``deadline``, outside of what botocore converts."""
+
 _PARSER_ERRORS = (
     ResponseParserError,
     ArithmeticError,
@@ -110,21 +113,26 @@ def translate_credentials(error: Exception) -> Exception:
         known = _error_for(*code_and_status(error.response), None)
         if isinstance(known, UpstreamThrottled | UpstreamUnavailable):
             return known
-    if isinstance(error, HTTPClientError | BotocoreConnectionError):
+    if isinstance(error, _NO_RESPONSE):
         return UpstreamUnavailable("The credentials of this API could not be renewed in time; send the request again.")
     return UpstreamDenied("The credentials of this API cannot be loaded or renewed; ask its operators to fix them.")
 
 
-def translate_role(error: Exception) -> UpstreamError:
-    """Return the core's error for an exception of AssumeRole. What cannot be repeated is a denial."""
+def translate_role(error: Exception, status: int) -> UpstreamError:
+    """Return the core's error for an exception of AssumeRole. What cannot be repeated is a denial.
+
+    ``status`` is the status of the last response; 0 if there was none.
+    """
     known: object = None
     if isinstance(error, ClientError):
         known = _error_for(*code_and_status(error.response), None)
+    elif isinstance(error, _PARSER_ERRORS) and status:
+        known = UpstreamInvalid() if status < 300 else _error_for("", status, None)
     if isinstance(known, UpstreamThrottled):
         return UpstreamThrottled("STS limits the rate of these requests; wait and send the same request again.")
-    if isinstance(known, UpstreamUnavailable) or isinstance(error, HTTPClientError | BotocoreConnectionError):
+    if isinstance(known, UpstreamUnavailable) or isinstance(error, _NO_RESPONSE):
         return UpstreamUnavailable("STS did not answer correctly or in time; wait and send the same request again.")
-    if isinstance(error, _PARSER_ERRORS):
+    if isinstance(known, UpstreamInvalid):
         return UpstreamInvalid("STS returned a response that is not valid.")
     return UpstreamDenied(
         "The role in this account cannot be assumed; ask the operators of this API to check that it exists, that it "

@@ -61,10 +61,16 @@ def in_progress(exchange: Exchange) -> Iterator[None]:
 
 
 def register(events: Any) -> None:
-    """Register the handlers with a client's event emitter."""
+    """Register the handlers with the event emitter of a client of Bedrock."""
     events.register("before-send.bedrock.ListCustomModels", _on_before_send)
     events.register("before-parse.bedrock.ListCustomModels", _on_before_parse)
     events.register("needs-retry.bedrock.ListCustomModels", _on_needs_retry)
+
+
+def register_role(events: Any) -> None:
+    """Register the handlers with the event emitter of the client of STS."""
+    events.register("before-parse.sts.AssumeRole", _on_before_parse_role)
+    events.register("needs-retry.sts.AssumeRole", _on_needs_retry_role)
 
 
 def _on_before_send(**_: object) -> None:
@@ -88,6 +94,11 @@ def _on_before_parse(*, response_dict: dict[str, Any], **_: object) -> None:
             exchange.content = json.loads(body.decode())
 
 
+def _on_before_parse_role(*, response_dict: dict[str, Any], **_: object) -> None:
+    _current.get().status = response_dict["status_code"]
+    _require_whole(response_dict["headers"], response_dict["body"])
+
+
 _retries = standard.RetryEventAdapter()
 _policy = standard.RetryPolicy(
     standard.StandardRetryConditions(deadline.MAX_ATTEMPTS),
@@ -96,28 +107,37 @@ _policy = standard.RetryPolicy(
 
 
 def _on_needs_retry(*, response: tuple[AWSResponse, Any] | None, **event: Any) -> float | bool | None:
-    """Return the delay in seconds before the next attempt; False if there is none; None if none is needed.
-
-    The policy is botocore's standard mode, without its quota: all accounts share the client of a region,
-    so one account that fails would use up the retries of the others.
-    """
+    """Return the delay in seconds before the next attempt; False if there is none; None if none is needed."""
     exchange = _current.get()
     if response is not None:
         http, parsed = response
-        _require_whole(http)
+        _require_whole(http.headers, http.content)
         if exchange.status == 200:
             return None
         if is_throttle(*code_and_status(parsed)):
             exchange.usage.throttles += 1
-    context = _retries.create_retry_context(response=response, **event)
+    return _retry_delay(response=response, **event)
+
+
+def _on_needs_retry_role(**event: Any) -> float | bool:
+    return _retry_delay(**event)
+
+
+def _retry_delay(**event: Any) -> float | bool:
+    """Return the delay in seconds before the next attempt; False if there is none.
+
+    The policy is botocore's standard mode, without its quota: all accounts share a client, so one account
+    that fails would use up the retries of the others. No attempt starts that could end after the call must.
+    """
+    context = _retries.create_retry_context(**event)
     if not _policy.should_retry(context):
         return False
     delay: float = _policy.compute_retry_delay(context)
-    return delay if exchange.remaining >= delay + deadline.READ_TIMEOUT else False
+    return delay if _current.get().remaining >= delay + deadline.READ_TIMEOUT else False
 
 
-def _require_whole(http: AWSResponse) -> None:
+def _require_whole(headers: Any, content: bytes) -> None:
     """Raise ConnectionClosedError for a truncated body. botocore would parse the part that arrived."""
-    length = str(http.headers.get("Content-Length", ""))
-    if length.isdecimal() and len(length) < 16 and len(http.content) < int(length):
+    length = str(headers.get("Content-Length", ""))
+    if length.isdecimal() and len(length) < 16 and len(content) < int(length):
         raise ConnectionClosedError(endpoint_url="")
