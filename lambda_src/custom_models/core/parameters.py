@@ -110,9 +110,9 @@ class StringList(NamedTuple):
             raise ValueError(f"must be an array of strings, each {self.format}")
         for item in value:
             if not isinstance(item, str) or not re.fullmatch(self.pattern, item):
-                raise ValueError(f"must have only elements that are {self.format}")
+                raise ValueError(f"has an element that is not {self.format}")
         if len(set(value)) < len(value):
-            raise ValueError("must not have an element twice")
+            raise ValueError("has an element twice")
         return tuple(value)
 
     def from_text(self, text: str) -> tuple[str, ...]:
