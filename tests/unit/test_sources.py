@@ -335,9 +335,7 @@ class TestPartial:
         organization.late = True
         part = listing(organization, allowPartial=True)
         assert (arns(part), part.stop_reason, missing(part)) == ([f"{one}:0"], "upstream-throttled", {})
-        with pytest.raises(UpstreamThrottled):
-            listing(organization, part.cursor, allowPartial=True)
-        organization.late = False
+        # The first call of a request has all the time that there is, so that every walk ends.
         assert missing(listing(organization, part.cursor, allowPartial=True)) == {str(two): "upstream-throttled"}
 
     def test_a_late_failure_after_a_page_does_not_count(self) -> None:

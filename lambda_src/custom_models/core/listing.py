@@ -224,16 +224,17 @@ class _Walk:
         self._usage.add_failure(str(error.source), call.error or error.detail)
         current = self.position.current
         temporary = isinstance(error, UpstreamThrottled | UpstreamUnavailable)
+        # A call that started too late proves nothing, except the first one, which had all the time that there is.
+        is_late = call.late and self.position != self._start
         if not self._query.allow_partial:
-            stop, fatal = True, not (temporary and self._has_page)
+            if not temporary or not self._has_page:
+                raise error
+            stop = True
         else:
-            # A source that has given a page must fail in two requests; a call that started too late proves nothing.
-            stop = temporary and (call.late or (current is not None and not current.failed))
-            fatal = stop and call.late and self.position == self._start
-        if fatal:
-            raise error
+            # A source that has given a page must fail in two requests.
+            stop = temporary and (is_late or (current is not None and not current.failed))
         if stop:
-            self.position = self.position if call.late else self.position.fail()
+            self.position = self.position if is_late else self.position.fail()
             return error.kind
         self._errors[error.source] = error
         self._usage.unreachable += 1
