@@ -12,13 +12,15 @@ import pytest
 
 from custom_models.core import errors
 from emulators import secrets_manager
-from emulators.bedrock import Emulator, deny, internal_error, throttle, unknown_operation
-from emulators.faults import hang, not_json
+from emulators.bedrock import Emulator, Organization, deny, internal_error, throttle, unknown_operation
+from emulators.faults import Fault, drip, hang, not_json
 from emulators.lambda_runtime import Function
 from emulators.models import Model, plausible_models
 from emulators.secrets_manager import SecretsManager
 from emulators.server import serve
+from emulators.sts import Sts
 from local.api_gateway import proxy_event
+from tests.organization import SOURCES, arns_of, inventory, models_of, trust, until
 from tests.runtime.function import Start
 
 pytestmark = pytest.mark.slow
@@ -83,10 +85,7 @@ class TestInvocation:
         self, emulator: Emulator, start: Start, secret: tuple[SecretsManager, str], copied: Path
     ) -> None:
         # Read the secret at every request.
-        module = copied / "custom_models" / "adapters" / "signing_keys.py"
-        module.write_text(module.read_text().replace("CACHE_SECONDS = 300", "CACHE_SECONDS = 0"))
-        for bytecode in module.parent.glob("__pycache__/signing_keys.*"):
-            bytecode.unlink()
+        change(copied, "signing_keys.py", "CACHE_SECONDS = 300", "CACHE_SECONDS = 0")
         function = start(copied, **with_secret(secret))
         function.result({"maxItems": 1})
         secret[0].misbehave(always=secrets_manager.deny)
@@ -212,6 +211,51 @@ class TestDeadline:
         assert "nextCursor" in report.body
 
 
+class TestSources:
+    """Two invocations of one container: a call that the first one abandoned touches nothing of the second one."""
+
+    @pytest.fixture
+    def organization(self) -> Iterator[tuple[Organization, dict[str, str]]]:
+        """Accounts and regions, and the environment of a function that lists them."""
+        organization, sts = Organization({source: models_of(source) for source in SOURCES}), Sts(trust())
+        with serve(organization.respond) as bedrock_url, serve(sts.respond) as sts_url:
+            urls = {"AWS_ENDPOINT_URL_BEDROCK": bedrock_url, "AWS_ENDPOINT_URL_STS": sts_url}
+            yield organization, {**urls, "INVENTORY": inventory()}
+
+    @pytest.mark.parametrize("fault", [hang(30), drip(0.04)], ids=["hangs", "byte by byte"])
+    @pytest.mark.parametrize("slow", [SOURCES[0], SOURCES[-1]], ids=["first", "last"])
+    def test_a_source_that_hangs(
+        self,
+        start: Start,
+        copied: Path,
+        organization: tuple[Organization, dict[str, str]],
+        slow: str,
+        fault: Fault,
+    ) -> None:
+        change(copied, "bedrock/deadline.py", "READ_TIMEOUT = 5", "READ_TIMEOUT = 0.3")
+        change(copied, "bedrock/deadline.py", "MAX_CALL_SECONDS = 12", "MAX_CALL_SECONDS = 0.7")
+        function = start(copied, **organization[1])
+        sources = organization[0].sources
+        event = {"maxItems": 1000, "allowPartial": True}
+        function.result(event)
+        for _ in range(3):
+            sources[slow].misbehave(always=fault)
+            slowly = function.result(event)
+            sources[slow].misbehave()
+            assert slowly["coverage"]["unreachable"] == [{"source": slow, "problem": "upstream-unavailable"}]
+            assert arns(slowly) == arns_of(*(source for source in SOURCES if source != slow))
+            clean = function.result({"maxItems": 1000})
+            assert arns(clean) == arns_of(*SOURCES)
+            assert clean["coverage"]["complete"]
+        _, *lines = (line for line in function.logged() if line.get("message") == "request")
+        for failed, line in zip(lines[::2], lines[1::2], strict=True):
+            assert failed["sources_failed"].keys() == {slow}
+            assert (line["level"], line["outcome"], line["sources_failed"]) == ("INFO", "ok", {})
+            assert (line["upstream_pages"], line["upstream_retries"], line["items"]) == (9, 0, 36)
+        # The main thread, and the one in which the runtime client waits for the next invocation.
+        until(lambda: len(list(Path(f"/proc/{function.pid}/task").iterdir())) <= 2)
+
+
 class TestStart:
     def test_the_error_for_a_missing_key_names_the_settings(self, emulator: Emulator, start: Start) -> None:
         error, code = start(CURSOR_KEY=None).init_error()
@@ -253,6 +297,15 @@ def copied(bundled: Path, tmp_path: Path) -> Iterator[Path]:
     for path in (copy, *copy.rglob("*")):
         if path.is_dir():
             path.chmod(0o755)
+
+
+def change(bundle: Path, module: str, old: str, new: str) -> None:
+    """Replace text in an adapter of a bundle."""
+    path = bundle / "custom_models" / "adapters" / module
+    assert path.read_text().count(old) == 1
+    path.write_text(path.read_text().replace(old, new))
+    for bytecode in path.parent.glob(f"__pycache__/{path.stem}.*"):
+        bytecode.unlink()
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, int]]:

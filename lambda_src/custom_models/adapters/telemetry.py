@@ -60,7 +60,8 @@ class Telemetry:
         package.addHandler(self._logger.registered_handler)
         package.propagate = False
         # botocore and urllib3 log tokens and keys at DEBUG. urllib3 also logs them in the URLs of its warnings.
-        logging.getLogger("botocore").setLevel(logging.INFO)
+        # botocore's lines at INFO, about where it found a setting, are not in JSON.
+        logging.getLogger("botocore").setLevel(logging.WARNING)
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         self._lock = threading.Lock()
         self._cold_start = True
