@@ -10,6 +10,9 @@ from custom_models.inventory import Inventory
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
+_SESSION_NAME = r"[\w+=,.@-]{2,64}"
+"""STS's own rule; a test compares it with botocore's service model."""
+
 MIN_LIFETIME, MAX_LIFETIME = 60, 7 * 24 * 3600
 
 
@@ -73,10 +76,11 @@ class Settings:
         account = environment.get("OWN_ACCOUNT_ID", "")
         if not re.fullmatch("[0-9]{12}", account):
             raise SettingsError("OWN_ACCOUNT_ID must be the function's account id, 12 digits.")
-        return cls(secret_id, key, service, int(lifetime), account, _inventory(environment.get("INVENTORY"), account))
+        inventory = _inventory(environment.get("INVENTORY"), account, service)
+        return cls(secret_id, key, service, int(lifetime), account, inventory)
 
 
-def _inventory(text: str | None, own_account: str) -> Inventory | None:
+def _inventory(text: str | None, own_account: str, service: str) -> Inventory | None:
     if not text:
         return None
     try:
@@ -84,4 +88,9 @@ def _inventory(text: str | None, own_account: str) -> Inventory | None:
         inventory.require_role(own_account)
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"INVENTORY cannot be used: {error}.") from None
+    if inventory.member_role_name is not None and not re.fullmatch(_SESSION_NAME, service, re.ASCII):
+        raise SettingsError(
+            "POWERTOOLS_SERVICE_NAME must be 2 to 64 letters, digits and _+=,.@- because it is the session name "
+            "of memberRoleName."
+        )
     return inventory

@@ -11,11 +11,13 @@ import pytest
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from custom_models.core import errors
+from emulators import sts
 from emulators.bedrock import Emulator, deny, fields, throttle, unknown_operation
 from emulators.faults import Fault, disconnect, respond_with, unavailable
 from emulators.server import json_response
 from local.api_gateway import Context, proxy_event
 from tests.api import KEY, Api
+from tests.organization import OTHER, OWN, SOURCES, WEST, Deployment
 
 NewApi = Callable[[], Api]
 Logged = Callable[[], dict[str, Any]]
@@ -205,6 +207,63 @@ def metrics_of(lines: list[dict[str, Any]]) -> dict[str, Any]:
                 if "outcome" in dimensions:
                     metrics["outcome"] = line["outcome"]
     return metrics
+
+
+class TestSources:
+    """What is logged about the sources of an inventory."""
+
+    def test_the_selected_accounts_and_regions(self, deployment: Deployment, logged: Logged) -> None:
+        api = deployment.build()
+        api.get(f"accounts={OTHER},{OWN}&regions={WEST}")
+        line = logged()
+        assert (line["accounts"], line["regions"], line["filters"]) == ([OTHER, OWN], [WEST], [])
+        assert (line["sources"], line["sources_listed"], line["sources_failed"]) == (2, 2, {})
+        api.invoke({"allowPartial": True})
+        line = logged()
+        assert (line["sources"], line["sources_listed"]) == (9, 9)
+        assert not line.keys() & {"accounts", "regions"}
+
+    def test_each_source_that_failed_has_its_own_error(self, deployment: Deployment, logged: Logged) -> None:
+        deployment.sts.faults[OTHER].misbehave(always=sts.deny)
+        deployment.misbehave(SOURCES[0], always=throttle)
+        deployment.misbehave(SOURCES[1], always=fields(nextToken=5))
+        deployment.misbehave(SOURCES[2], always=unknown_operation)
+        deployment.build().get("maxItems=1000&allowPartial=true")
+        line = logged()
+        assert line["sources_failed"] == {
+            SOURCES[0]: "ThrottlingException",
+            SOURCES[1]: "Bedrock returned an invalid page token.",
+            **dict.fromkeys(SOURCES[6:], "sts:AccessDenied"),
+        }
+        assert (line["level"], line["outcome"], line["sources_listed"]) == ("WARNING", "ok", 4)
+        assert (line["upstream_pages"], line["upstream_retries"], line["upstream_throttles"]) == (9, 2, 3)
+
+    def test_a_later_page_does_not_count_unreachable_sources_again(self, deployment: Deployment, lines: Lines) -> None:
+        deployment.misbehave(SOURCES[0], always=deny)
+        deployment.misbehave(SOURCES[1], always=throttle)
+        deployment.misbehave(SOURCES[8], always=deny)
+        api = deployment.build()
+        cursor, counts = None, []
+        while True:
+            page = api.invoke({"maxItems": 8, "allowPartial": True, "cursor": cursor})
+            metrics = metrics_of(lines())
+            counts.append((metrics["UnreachableSources"], metrics["OperatorErrors"]))
+            if (cursor := page.get("nextCursor")) is None:
+                break
+        assert counts == [(2, 0), (0, 0), (0, 0), (1, 0)]
+        assert len(page["coverage"]["unreachable"]) == 3
+
+    @pytest.mark.parametrize(("partial", "unreachable"), [(False, 0), (True, 9)])
+    def test_a_walk_without_any_source_is_an_error(
+        self, deployment: Deployment, lines: Lines, partial: bool, unreachable: int
+    ) -> None:
+        for source in SOURCES:
+            deployment.misbehave(source, always=deny)
+        with pytest.raises(errors.UpstreamDenied):
+            deployment.build().invoke({"allowPartial": partial})
+        metrics = metrics_of(lines())
+        assert (metrics["UnreachableSources"], metrics["OperatorErrors"]) == (unreachable, 1)
+        assert metrics["outcome"] == "upstream-denied"
 
 
 OF_EVERY_REQUEST = ["Items", "RejectedCursors", "OperatorErrors", "UnreachableSources"]
