@@ -101,6 +101,10 @@ bootstrap synth diff deploy destroy:
 	@echo "Running cdk $@ for stage $$STAGE; the synthesis takes about ten seconds ..." >&2
 	@'$(NODE)/bin/node' node_modules/aws-cdk/bin/cdk --app '$(BIN)/python app.py' $@ -c stage="$$STAGE"
 
+member-role: .venv/dev ## Print the template of the role that each other account of the inventory needs
+##: STAGE=dev                for this stage in cdk.json
+	@$(BIN)/python -m infra.member_role "$$STAGE"
+
 ##@ Other
 help: ## List the targets and their options
 	@awk -F ':.*## ' ' \

@@ -2,23 +2,29 @@
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 # The values that CloudWatch Logs accepts.
 _RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+
+
+MAX_ACCOUNTS = 100
+MAX_SOURCES = 500
 
 
 class ConfigError(ValueError):
@@ -50,9 +56,91 @@ def _list(description: str) -> Any:
     return Field(strict=False, description=description)
 
 
+def _item(pattern: str, description: str) -> Any:
+    """Return the annotation of a string in a list. An error says what this string must be."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
+            raise PydanticCustomError("setting", "Input should be {description}", {"description": description})
+        return value
+
+    return BeforeValidator(check)
+
+
 _AccountId = Annotated[str, _string("[0-9]{12}")]
 _VpcEndpointId = Annotated[str, _string("vpce-[0-9a-f]+")]
 _Unique = AfterValidator(_check_unique)
+_CONFIG = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True)
+_REGION = "[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
+
+
+def _check_list(value: object) -> object:
+    if not isinstance(value, list | tuple) or not value:
+        raise PydanticCustomError("setting", "Input should be a list that is not empty")
+    return value
+
+
+def _check_object(value: object) -> object:
+    if not isinstance(value, dict | BaseModel):
+        raise PydanticCustomError("setting", "Input should be an object")
+    return value
+
+
+_Object = BeforeValidator(_check_object)
+_List = BeforeValidator(_check_list)
+# Not strict, because JSON has lists and the field is a tuple.
+_Lax = Field(strict=False)
+
+
+class Sources(BaseModel):
+    """Every one of these accounts in every one of these regions."""
+
+    model_config = _CONFIG
+
+    accounts: Annotated[tuple[Annotated[str, _item("[0-9]{12}", "an account id, 12 digits")], ...], _List, _Lax]
+    regions: Annotated[tuple[Annotated[str, _item(_REGION, "a region, such as us-east-1")], ...], _List, _Lax]
+
+
+class Inventory(BaseModel):
+    """The sources that a deployment lists, in this order. docs/inventory.md describes it."""
+
+    model_config = _CONFIG
+
+    sources: Annotated[tuple[Annotated[Sources, _Object], ...], _List, _Lax]
+    # The rules for these two are STS's own.
+    member_role_name: Annotated[
+        str | None, _item(r"[\w+=,.@-]{1,64}", "the name of a role, 1 to 64 characters, without a path")
+    ] = None
+    external_id: Annotated[
+        str | None, _item(r"[\w+=,.@:/-]{2,1224}", "an external id, 2 to 1224 letters, digits and _+=,.@:/-")
+    ] = None
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The sources: each account and region."""
+        return [(account, region) for it in self.sources for account in it.accounts for region in it.regions]
+
+    @property
+    def accounts(self) -> list[str]:
+        """The accounts, in the order of the sources."""
+        return list(dict.fromkeys(account for account, _ in self.pairs))
+
+    @model_validator(mode="after")
+    def _check_sources(self) -> Self:
+        pairs = self.pairs
+        if len(set(pairs)) < len(pairs):
+            account, region = next(pair for index, pair in enumerate(pairs) if pair in pairs[:index])
+            raise _error(f".sources has {account}/{region} more than once.")
+        if len(self.accounts) > MAX_ACCOUNTS:
+            raise _error(f".sources has {len(self.accounts)} accounts; the maximum is {MAX_ACCOUNTS}.")
+        if len(pairs) > MAX_SOURCES:
+            raise _error(f".sources has {len(pairs)} accounts times regions; the maximum is {MAX_SOURCES}.")
+        return self
+
+
+def _error(text: str) -> PydanticCustomError:
+    """Return an error whose text continues the path of the setting."""
+    return PydanticCustomError("sentence", "{text}", {"text": text})
 
 
 class Settings(BaseModel):
@@ -61,10 +149,10 @@ class Settings(BaseModel):
     A description says what the setting must be. Error messages quote it.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True)
+    model_config = _CONFIG
 
     account: Annotated[_AccountId | None, Field(description="an account id, 12 digits")] = None
-    region: Annotated[str | None, _string("[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}", "a region, such as us-east-1")] = None
+    region: Annotated[str | None, _string(_REGION, "a region, such as us-east-1")] = None
     memory_mb: Annotated[int, _integer(128, 10_240)] = 512
     # Less would leave no time to call Bedrock; with more, a cold start could exceed API Gateway's limit of 29 s.
     timeout_seconds: Annotated[int, _integer(14, 27)] = 27
@@ -92,6 +180,7 @@ class Settings(BaseModel):
     ] = ()
     api_gateway_log_role: Annotated[bool, Field(description="true or false")] = True
     removal_policy: Literal["destroy", "retain"] = "destroy"
+    inventory: Annotated[Inventory | None, _Object] = None
 
     @field_validator("*", mode="wrap")
     @classmethod
@@ -107,11 +196,53 @@ class Settings(BaseModel):
             pass
         raise PydanticCustomError("setting", "Input should be {description}", {"description": description})
 
+    @model_validator(mode="after")
+    def _check_inventory(self) -> Self:
+        if self.inventory is None:
+            return self
+        if self.account is None or self.region is None:
+            raise _error(".inventory needs the settings account and region of the stage: where the function runs.")
+        offered = _bedrock_regions(self.region)
+        for region in dict.fromkeys(region for _, region in self.inventory.pairs):
+            if region not in offered:
+                raise _error(
+                    f".inventory.sources has the region {region}, which botocore does not list for Bedrock in the "
+                    f"partition of {self.region}. It lists {', '.join(offered)}."
+                )
+        others = [account for account in self.inventory.accounts if account != self.account]
+        if others and self.inventory.member_role_name is None:
+            raise _error(f".inventory needs memberRoleName, because it has other accounts, such as {others[0]}.")
+        return self
+
+
+def _bedrock_regions(region: str) -> list[str]:
+    """Return the regions of a region's partition for which botocore lists Bedrock."""
+    # Imported here because only a stage with an inventory needs it.
+    import botocore.session
+    from botocore.exceptions import UnknownRegionError
+
+    session = botocore.session.Session()
+    try:
+        partition = session.get_partition_for_region(region)
+    except UnknownRegionError:
+        return []
+    return sorted(session.get_available_regions("bedrock", partition_name=partition))
+
 
 class Config(Settings):
     """The stage to deploy: its name and its settings."""
 
     stage: str
+
+    @property
+    def members(self) -> list[str]:
+        """The accounts of the inventory in which the function assumes a role."""
+        accounts = self.inventory.accounts if self.inventory is not None else []
+        return [account for account in accounts if account != self.account]
+
+    def role_name(self, region: str) -> str:
+        """Return the name of the function's role in a region. Members trust this name, so it must not change."""
+        return f"custom-models-{self.stage}-{region}"
 
     @classmethod
     def read(cls, context: Callable[[str], Any]) -> "Config":
@@ -137,13 +268,24 @@ class Config(Settings):
             settings = Settings.model_validate(stages[stage], by_alias=True, by_name=False)
         except ValidationError as error:
             raise ConfigError("\n".join(_sentence(f"stages.{stage}", it) for it in error.errors())) from None
-        return cls(stage=stage, **settings.model_dump(exclude_unset=True))
+        return cls(stage=stage, **{name: getattr(settings, name) for name in settings.model_fields_set})
+
+
+def _names(location: tuple[int | str, ...]) -> list[str]:
+    """Return the names of the settings beside the one at a location."""
+    models: dict[int, type[BaseModel]] = {1: Settings, 2: Inventory}
+    model = models.get(len(location), Sources)
+    return sorted(map(to_camel, model.model_fields))
 
 
 def _sentence(root: str, error: ErrorDetails) -> str:
     path = root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
+    if error["type"] == "sentence":
+        return f"{path}{error['msg']}"
     if error["type"] == "extra_forbidden":
-        return f"{path} is not a setting; the settings are {', '.join(sorted(map(to_camel, Settings.model_fields)))}."
+        return f"{path} is not a setting; the settings are {', '.join(_names(error['loc']))}."
+    if error["type"] == "missing":
+        return f"{path} is missing."
     # pydantic's messages start like "Input should be" or "List should have".
     requirement = re.sub(r"^[A-Z]\w+ should", "must", error["msg"])
     return f"{path} {requirement}, not {error['input']!r}."

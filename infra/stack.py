@@ -29,6 +29,13 @@ class CustomModelsStack(Stack):
         CfnOutput(self, "Url", value=api.rest_api.url, description="Base URL; the listing is at v1/custom-models")
         CfnOutput(self, "FunctionAliasArn", value=function.alias.function_arn, description="For direct invocation")
         CfnOutput(self, "CallersPolicyArn", value=policy.managed_policy_arn, description="Attach it to callers' roles")
+        if config.members:
+            CfnOutput(
+                self,
+                "Members",
+                value=", ".join(config.members),
+                description=f"Deploy the role of `make member-role STAGE={config.stage}` in each of these accounts",
+            )
         CfnOutput(self, "CursorKeyArn", value=key.secret_arn, description="The secret with the signing key")
 
 

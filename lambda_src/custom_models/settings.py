@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from custom_models.core.cursor import MIN_KEY_LENGTH
 from custom_models.inventory import Inventory
@@ -44,7 +45,10 @@ class Settings:
     """``OWN_ACCOUNT_ID``: the account that the function's own credentials belong to."""
 
     inventory: Inventory | None
-    """``INVENTORY``: the sources, a JSON object; by default one source, the own account in the function's region."""
+    """``INVENTORY``: the sources, as a JSON object or the absolute path of a file with it.
+
+    By default there is one source, the own account in the function's region.
+    """
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -84,9 +88,11 @@ def _inventory(text: str | None, own_account: str, service: str) -> Inventory | 
     if not text:
         return None
     try:
+        if text.startswith("/"):
+            text = Path(text).read_text("utf-8")
         inventory = Inventory.from_json(json.loads(text))
         inventory.require_role(own_account)
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"INVENTORY cannot be used: {error}.") from None
     if inventory.member_role_name is not None and not re.fullmatch(_SESSION_NAME, service, re.ASCII):
         raise SettingsError(

@@ -21,13 +21,19 @@ GOOD: dict[str, Any] = {
     "vpcEndpoints": ["vpce-0a1b2c3d"],
     "apiGatewayLogRole": False,
     "removalPolicy": "retain",
+    "inventory": {
+        "sources": [{"accounts": ["123456789012", "210987654321"], "regions": ["eu-central-1", "us-east-1"]}],
+        "memberRoleName": "custom-models-reader",
+        "externalId": "a1b2c3",
+    },
 }
 
 _PUBLIC = {name: value for name, value in GOOD.items() if name != "vpcEndpoints"}
 
 STAGES: dict[str, dict[str, Any]] = {
     "none": {},
-    **{name: {name: value} for name, value in GOOD.items()},
+    **{name: {name: value} for name, value in GOOD.items() if name != "inventory"},
+    "inventory": {name: GOOD[name] for name in ("account", "region", "inventory")},
     "all": _PUBLIC,
     "all-e-mail": {name: value for name, value in _PUBLIC.items() if name != "alarmTopicArn"},
     "private": GOOD,

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,10 +41,7 @@ def test_every_setting_has_a_default() -> None:
 def test_every_setting_can_be_set() -> None:
     config = read(GOOD)
     assert {*GOOD, "stage"} == set(map(to_camel, Config.model_fields))
-    assert config.model_dump(by_alias=True) == {
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in GOOD.items()},
-        "stage": "dev",
-    }
+    assert json.loads(config.model_dump_json(by_alias=True)) == {**GOOD, "stage": "dev"}
     assert (config.memory_mb, config.allowed_accounts) == (1024, ("210987654321",))
     assert (config.vpc_endpoints, config.api_gateway_log_role) == (("vpce-0a1b2c3d",), False)
 
@@ -75,6 +73,7 @@ def test_the_settings_are_immutable() -> None:
         *(("vpcEndpoints", bad) for bad in (["vpc-1"], "vpce-0a1b2c3d", [None])),
         *(("apiGatewayLogRole", bad) for bad in ("true", 1, None)),
         *(("removalPolicy", bad) for bad in ("Retain", "snapshot", True)),
+        *(("inventory", bad) for bad in ("inventory.json", ["us-east-1"], None, 5)),
     ],
 )
 def test_an_error_names_the_setting_what_it_must_be_and_what_it_was(name: str, bad: object) -> None:
@@ -148,6 +147,89 @@ def test_a_stage_is_an_object(settings: object) -> None:
 def test_a_context_without_stages_points_to_cdk_json() -> None:
     with pytest.raises(ConfigError, match=r"cdk\.json"):
         Config.read({"stage": "dev"}.get)
+
+
+OWN, OTHER = "123456789012", "210987654321"
+
+
+def inventory(*entries: tuple[list[str], list[str]], **rest: object) -> dict[str, Any]:
+    sources = [{"accounts": accounts, "regions": regions} for accounts, regions in entries]
+    return {"account": OWN, "region": "us-east-1", "inventory": {"sources": sources, **rest}}
+
+
+MANY = [f"{number:012}" for number in range(101)]
+REGIONS = ["us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1"]
+
+
+class TestInventory:
+    def test_each_entry_is_every_account_times_every_region_in_the_order_written(self) -> None:
+        entries = ([OWN, OTHER], ["us-west-2", "us-east-1"]), (["000000000001"], ["eu-west-1"])
+        config = read(inventory(*entries, memberRoleName="reader"))
+        assert config.inventory is not None
+        assert config.inventory.pairs == [
+            *((OWN, "us-west-2"), (OWN, "us-east-1"), (OTHER, "us-west-2"), (OTHER, "us-east-1")),
+            ("000000000001", "eu-west-1"),
+        ]
+        assert config.members == [OTHER, "000000000001"]
+
+    def test_the_largest_inventory_is_accepted(self) -> None:
+        longest = {"memberRoleName": "r" * 64, "externalId": "x" * 1224}
+        assert read(inventory((MANY[:100], REGIONS), **longest)).members == MANY[:100]
+
+    def test_the_own_account_alone_needs_no_role(self) -> None:
+        assert read(inventory(([OWN], REGIONS))).members == []
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            (inventory(([OWN, OTHER], ["us-east-1"])), " needs memberRoleName, because it has other accounts"),
+            (inventory(([OWN], REGIONS), ([OWN], ["us-east-2"])), f".sources has {OWN}/us-east-2 more than once."),
+            (inventory(([OWN, OWN], ["us-east-1"])), f".sources has {OWN}/us-east-1 more than once."),
+            (inventory((MANY, ["us-east-1"])), ".sources has 101 accounts; the maximum is 100."),
+            (inventory((MANY[:51], [*REGIONS, *(f"aa-b-{n}" for n in range(5))])), ".sources has 510 accounts times"),
+            (inventory(([OWN], ["us-east-9"])), ".sources has the region us-east-9, which botocore does not list"),
+            (inventory(([OWN], ["cn-north-1"])), ".sources has the region cn-north-1, which botocore does not list"),
+            (inventory(), ".sources must be a list that is not empty, not []."),
+            (inventory(([], ["us-east-1"])), ".sources[0].accounts must be a list that is not empty, not []."),
+            (inventory(([OWN], ["us-east-1"]), (["1"], ["us-east-1"])), ".sources[1].accounts[0] must be an account"),
+            (
+                inventory(([OWN], ["us-east-1", ""])),
+                ".sources[0].regions[1] must be a region, such as us-east-1, not ''.",
+            ),
+            (inventory(([OWN], REGIONS), memberRoleName="a/b"), ".memberRoleName must be the name of a role"),
+            (inventory(([OWN], REGIONS), memberRoleName="r" * 65), ".memberRoleName must be the name of a role"),
+            (inventory(([OWN], REGIONS), externalId="x"), ".externalId must be an external id, 2 to 1224"),
+            (inventory(([OWN], REGIONS), externalId="a b"), ".externalId must be an external id, 2 to 1224"),
+            (
+                inventory(([OWN], REGIONS), externalID="ab"),
+                ".externalID is not a setting; the settings are externalId,",
+            ),
+            ({**inventory(([OWN], REGIONS)), "account": ...}, " needs the settings account and region"),
+            ({**inventory(([OWN], REGIONS)), "region": ...}, " needs the settings account and region"),
+        ],
+    )
+    def test_error_messages(self, settings: dict[str, Any], message: str) -> None:
+        given = {name: value for name, value in settings.items() if value is not ...}
+        assert error_message(given).startswith(f"stages.dev.inventory{message}")
+
+    def test_regions_of_another_partition_are_accepted_in_that_partition(self) -> None:
+        settings = inventory(([OWN], ["us-gov-west-1"]))
+        assert read({**settings, "region": "us-gov-east-1"})
+        assert "partition of us-east-1" in error_message(settings)
+
+    def test_the_rules_for_role_and_external_id_are_those_of_sts(self) -> None:
+        model = botocore.session.Session().get_service_model("sts").operation_model("AssumeRole").input_shape
+        assert model is not None
+        shape = model.members["ExternalId"]
+        assert (shape.metadata["min"], shape.metadata["max"]) == (2, 1224)
+        for character in map(chr, range(32, 127)):
+            accepted = bool(re.fullmatch(shape.metadata["pattern"], f"a{character}"))
+            given = inventory(([OWN], REGIONS), externalId=f"a{character}")
+            assert (accepted and bool(read(given))) or "externalId" in error_message(given)
+
+    @pytest.mark.parametrize("region", botocore.session.Session().get_available_regions("bedrock"))
+    def test_the_name_of_the_functions_role_is_never_too_long(self, region: str) -> None:
+        assert len(Config(stage="a" * 20).role_name(region)) <= 64
 
 
 @given(

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow  # the CDK takes seconds to start
 def synthesized(**settings: Any) -> Template:
     # No bundling: these tests do not look at the function's code.
     app = cdk.App(context={"aws:cdk:bundling-stacks": []})
-    stack = CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev", **settings))
+    config = Config(**{"stage": "dev", **settings})
+    stack = CustomModelsStack(app, f"custom-models-{config.stage}", config=config)
     return Template.from_stack(stack)
 
 
@@ -81,6 +82,93 @@ class TestPermissions:
             assert permission["Principal"] == "apigateway.amazonaws.com"
             assert permission["FunctionName"] == {"Ref": "FunctionAliasD140E3BC"}
             assert "SourceArn" in permission
+
+
+LARGEST: dict[str, Any] = {
+    "account": "123456789012",
+    "region": "us-gov-west-1",
+    "stage": "a" * 20,
+    "trust_roots": "amazon",
+    "inventory": {
+        "sources": [{"accounts": [f"{number:012}" for number in range(100)], "regions": ["us-gov-west-1"]}],
+        "memberRoleName": "r" * 64,
+        "externalId": "x" * 1224,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def largest() -> Template:
+    """The template with the largest inventory."""
+    return synthesized(**LARGEST)
+
+
+class TestInventory:
+    def test_the_function_may_assume_exactly_the_roles_of_the_members(self) -> None:
+        members = ["210987654321", "111122223333"]
+        inventory = {
+            "sources": [{"accounts": ["123456789012", *members], "regions": ["us-east-1"]}],
+            "memberRoleName": "reader",
+        }
+        template = synthesized(account="123456789012", region="us-east-1", inventory=inventory)
+        assert assumed(template) == [f"arn:AWS::Partition:iam::{account}:role/reader" for account in members]
+        assert actions(template) == {"bedrock:ListCustomModels", "secretsmanager:GetSecretValue", *LOGGING}
+        assert next(iter(template.find_outputs("Members").values()))["Value"] == ", ".join(members)
+
+    def test_without_the_own_account_the_function_may_not_list_its_models(self, largest: Template) -> None:
+        assert actions(largest) == {"secretsmanager:GetSecretValue", *LOGGING}
+
+    def test_policies_and_environment_of_the_largest_inventory_fit(self, largest: Template) -> None:
+        """The quotas are at https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
+        assert len(assumed(largest)) == len(set(assumed(largest))) == 100
+        inline = sum(len(resolved(policy)) for policy in resources(largest, "AWS::IAM::Policy"))
+        assert inline < 10_240
+        managed = [policy for policy in resources(largest, "AWS::IAM::ManagedPolicy") if "Roles" in policy]
+        assert 0 < len(managed) <= 10
+        assert all(len(resolved(policy["PolicyDocument"])) < 6_144 for policy in managed)
+        variables = only(largest, "AWS::Lambda::Function")["Environment"]["Variables"]
+        assert sum(len(name) + len(resolved(value)) for name, value in variables.items()) < 4_096
+
+    def test_the_role_has_a_name_that_members_can_trust(self, template: Template, largest: Template) -> None:
+        roles = [role for it in (template, largest) for role in resources(it, "AWS::IAM::Role") if "RoleName" in role]
+        assert [role["RoleName"] for role in roles] == [
+            {"Fn::Join": ["", ["custom-models-dev-", {"Ref": "AWS::Region"}]]},
+            f"custom-models-{'a' * 20}-us-gov-west-1",
+        ]
+        assert all("Path" not in role for role in roles)
+
+
+LOGGING = ("logs:CreateLogStream", "logs:PutLogEvents")
+
+
+def actions(template: Template) -> set[str]:
+    """Return the actions in the function's inline policy."""
+    statements = only(template, "AWS::IAM::Policy")["PolicyDocument"]["Statement"]
+    return {
+        action for it in statements for action in ([it["Action"]] if isinstance(it["Action"], str) else it["Action"])
+    }
+
+
+def assumed(template: Template) -> list[str]:
+    """Return the roles that the function may assume."""
+    statements = [
+        statement
+        for policy in resources(template, "AWS::IAM::ManagedPolicy")
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == "sts:AssumeRole"
+    ]
+    found = [it["Resource"] if isinstance(it["Resource"], list) else [it["Resource"]] for it in statements]
+    return [
+        "".join(p if isinstance(p, str) else p["Ref"] for p in arn["Fn::Join"][1]) for arns in found for arn in arns
+    ]
+
+
+def resolved(value: object) -> str:
+    """Return a value of the template without spaces, with references as long as the longest ARN of a secret."""
+    text = json.dumps(value, separators=(",", ":"))
+    text = text.replace('{"Ref":"AWS::Partition"}', '"aws-us-gov"')
+    text = re.sub(r'\{"Fn::Join":\["",\[(.*?)\]\]\}', lambda match: match[1].replace('","', ""), text)
+    return re.sub(r'\{"(?:Ref|Fn::GetAtt)":[^}]*\}', f'"{"x" * 150}"', text)
 
 
 class TestFunction:
@@ -378,7 +466,7 @@ GLOBAL_NAMES = {
 
 def global_names(template: Template) -> set[str]:
     return {
-        json.dumps(properties[name])
+        f"{kind} {json.dumps(properties[name])}"
         for kind, name in GLOBAL_NAMES.items()
         for properties in resources(template, kind)
         if name in properties
@@ -391,7 +479,7 @@ def test_two_regions_of_an_account_share_no_global_name(settings: dict[str, Any]
     one, other = (
         global_names(synthesized(**settings, **account, region=region)) for region in ("us-east-1", "eu-west-1")
     )
-    assert len(one) == len(other) == 1
+    assert len(one) == len(other) == 2
     assert not one & other
     # Without a region in the settings, CloudFormation puts it in.
     assert all("AWS::Region" in name for name in global_names(synthesized(**settings)))
