@@ -113,9 +113,9 @@ def _uneven(count: int) -> list[int]:
 
 _ORGANIZATIONS = (
     ("80, 10 models each", [10] * 80),
-    ("80, 0 to {largest} models", _uneven(80)),
+    ("80, 0 to {largest:,} models", _uneven(80)),
     ("500, 10 models each", [10] * 500),
-    ("500, 0 to {largest} models", _uneven(500)),
+    ("500, 0 to {largest:,} models", _uneven(500)),
 )
 
 
@@ -135,5 +135,5 @@ def measure(_: Contestants, __: int) -> list[Table]:
                     *(number(ahead.time), number(without.time), number(ahead.time / without.time, 2)),
                 ]
             )
-    columns = ["sources", "`maxItems`", "requests", "calls", "fewest", "more", "time", "without look-ahead", "×"]
+    columns = ["sources", "`maxItems`", "requests", "calls", "fewest calls", "more", "time", "one by one", "×"]
     return [Table("A walk over all sources: calls of Bedrock, and time in units of its latency", columns, rows)]
