@@ -5,6 +5,7 @@
 
 const LISTING = "/v1/custom-models";
 const SLOW = 3_000; // milliseconds until the page explains why it is still waiting
+const MAX_NAMES = 5; // how many unreachable sources the status line names
 
 const element = (id) => document.getElementById(id);
 const wide = matchMedia("(min-width: 60rem)");
@@ -130,14 +131,23 @@ function announce(text) {
 
 // --- Models ------------------------------------------------------------------------------------
 
-function showListing({ modelSummaries: models, nextCursor }, params) {
+function showListing({ modelSummaries: models, nextCursor, coverage }, params) {
+  const missing = missingSources(coverage);
   element("rows").replaceChildren(...models.map(row));
   rememberNextPage(nextCursor, models.length);
   element("scroller").hidden = !models.length;
   suggestBaseModels(models);
-  showEmpty(!models.length, params, nextCursor);
+  showEmpty(!models.length, params, nextCursor, coverage);
   showPager(Boolean(nextCursor));
-  announce(`${range(models.length)}; ${nextCursor ? "more pages follow" : "last page"}.`);
+  announce(`${range(models.length)}; ${nextCursor ? "more pages follow" : "last page"}.${missing}`);
+}
+
+/** Returns a sentence that names the sources that could not be listed so far; empty if there are none. */
+function missingSources({ unreachable, sources }) {
+  if (!unreachable.length) return "";
+  const names = unreachable.slice(0, MAX_NAMES).map(({ source }) => source);
+  if (unreachable.length > MAX_NAMES) names.push(`${unreachable.length - MAX_NAMES} more`);
+  return ` Incomplete: ${unreachable.length} of ${sources} sources unreachable (${names.join(", ")}).`;
 }
 
 function range(count) {
@@ -152,6 +162,9 @@ function row(model) {
   const filled = element("row").content.cloneNode(true);
   const set = (selector, text) => Object.assign(filled.querySelector(selector), { textContent: text ?? "–" });
   set(".name", model.modelName);
+  const [account, region] = model.source.split("/");
+  set(".account", `${account}/`);
+  set(".region", region);
   set(".arn", model.modelArn);
   set(".status", model.modelStatus).dataset.status = model.modelStatus;
   set(".customization", model.customizationType);
@@ -164,20 +177,23 @@ function row(model) {
   return filled;
 }
 
-function showEmpty(empty, params, nextCursor) {
+function showEmpty(empty, ...listed) {
   element("empty").hidden = !empty;
-  const [title, text] = whyEmpty(params, nextCursor);
+  const [title, text] = whyEmpty(...listed);
   element("empty").querySelector("h2").textContent = title;
   element("empty").querySelector("p").textContent = text;
 }
 
-function whyEmpty(params, nextCursor) {
+function whyEmpty(params, nextCursor, { sources, unreachable }) {
   if (nextCursor) return ["No models on this page", "More pages follow: Bedrock can return an empty page before the last one."];
+  if (unreachable.length) return ["No models listed", "The unreachable sources may have models."];
   if (params.has("cursor")) return ["No more models", "The previous page was the last one with models."];
-  const filters = [...params.keys()].filter((name) => !["maxItems", "pageSize", "sortBy", "sortOrder"].includes(name));
+  const filters = [...params.keys()].filter((name) => !NOT_FILTERS.includes(name));
   if (filters.length) return ["No models match", "Remove a filter, or clear all filters."];
-  return ["No custom models", "This account has no custom models in this region."];
+  return ["No custom models", sources > 1 ? "No source has custom models." : "This account has no custom models in this region."];
 }
+
+const NOT_FILTERS = ["maxItems", "pageSize", "sortBy", "sortOrder", "allowPartial"];
 
 function showPager(more) {
   element("back").disabled = state().page === 0;
@@ -201,13 +217,13 @@ function suggestBaseModels(models) {
 
 // --- Problems ----------------------------------------------------------------------------------
 
-function showProblem({ type, title, detail, errors = [], requestId }, retryAfter) {
+function showProblem({ type, title, detail, errors = [], requestId, source }, retryAfter) {
   if (!title || !detail) throw new SyntaxError("not a problem document of this API");
   element("scroller").hidden = element("empty").hidden = true;
   for (const { parameter, message } of errors) showError(parameter, message);
   const problem = element("problem");
   problem.querySelector("h2").textContent = title;
-  problem.querySelector(".detail").textContent = errors.length ? "" : detail + retryHint(retryAfter);
+  problem.querySelector(".detail").textContent = errors.length ? "" : detail + sourceHint(source) + retryHint(retryAfter);
   problem.querySelector("ul").replaceChildren(...errors.map(({ parameter, message }) => item(`${parameter} ${message}`)));
   problem.querySelector(".small").textContent = [type, requestId && `request ID ${requestId}`].filter(Boolean).join(" · ");
   const isAboutCursor = /cursor/.test(type) || errors.some(({ parameter }) => parameter === "cursor");
@@ -221,6 +237,7 @@ function showProblem({ type, title, detail, errors = [], requestId }, retryAfter
 }
 
 const retryHint = (seconds) => (/^\d+$/.test(seconds) ? ` Try again in ${seconds} s.` : "");
+const sourceHint = (source) => (source ? ` Source: ${source}.` : "");
 const item = (text) => Object.assign(document.createElement("li"), { textContent: text });
 
 /** Shows a message next to the parameter's field, if the form has one. */
@@ -288,6 +305,7 @@ function makeInput(name, schema) {
   const input = Object.assign(document.createElement("input"), { type: "text", autocomplete: "off", spellcheck: false });
   if (schema.type === "integer") input.inputMode = "numeric";
   if (schema.default) input.placeholder = schema.default;
+  if (schema.type === "array") input.placeholder = "comma-separated";
   if (schema.format === "date-time") input.placeholder = "2026-01-31T00:00:00Z";
   const suggestions = schema.format === "date-time" ? "times" : /ModelArn/.test(name) && "base-models";
   if (suggestions) input.setAttribute("list", suggestions);
@@ -366,7 +384,7 @@ function typed(name, value) {
   const { type } = parameters.get(name).schema;
   if (type === "integer" && /^\d+$/.test(value)) return Number(value);
   if (type === "boolean" && /^(true|false)$/.test(value)) return value === "true";
-  return value;
+  return type === "array" ? value.split(",") : value;
 }
 
 function showQuery(params) {

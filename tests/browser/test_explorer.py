@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from io import StringIO
 from typing import Any
@@ -16,10 +16,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from emulators.bedrock import Emulator, throttle
+from custom_models.bootstrap import build
+from emulators.bedrock import Emulator, Organization, deny, throttle
 from emulators.faults import body, hang
-from emulators.models import plausible_models
-from tests.api import Api
+from emulators.models import ACCOUNT, plausible_models
+from emulators.server import serve
+from emulators.sts import Sts
+from tests.api import KEY, Api
 from tests.browser.chromium import SOURCE
 
 pytestmark = pytest.mark.slow
@@ -48,6 +51,13 @@ def submit(page: Page) -> None:
     expect(page.locator("#answered")).not_to_be_empty()
 
 
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """Return the rules of axe that a page violates, each with the elements that do."""
+    found = Axe().run(page).response
+    assert found["passes"]
+    return [(it["id"], [node["html"] for node in it["nodes"]]) for it in found["violations"]]
+
+
 def last_query(emulator: Emulator) -> Mapping[str, str]:
     return emulator.calls[-1]
 
@@ -65,7 +75,7 @@ class TestListing:
         for row, model in zip(shown.all()[:40], models[:40], strict=True):
             text = row.inner_text()
             names = ("modelName", "modelArn", "modelStatus", "customizationType")
-            for name in (*names, "baseModelName", "baseModelArn", "ownerAccountId"):
+            for name in (*names, "baseModelName", "baseModelArn", "ownerAccountId", "source"):
                 assert model[name] in text
             assert model["creationTime"][:19].replace("T", " ") in text
             assert row.locator("time").get_attribute("datetime") == model["creationTime"]
@@ -543,15 +553,154 @@ class TestRequest:
         expect(page.locator("#answered")).to_contain_text(request["request_id"])
 
 
+MEMBER = "111122223333"
+SOURCES = [f"{account}/{region}" for account in (ACCOUNT, MEMBER) for region in ("us-east-1", "eu-west-1")]
+SELECTED = f"accounts={MEMBER}&regions=eu-west-1,us-east-1&allowPartial=true&maxItems=20"
+
+
+class TestInventory:
+    @pytest.fixture
+    def organization(self) -> Organization:
+        """Four sources, in two accounts and two regions, with three models each."""
+        return Organization(
+            {it: plausible_models(3, account=it.split("/")[0], region=it.split("/")[1]) for it in SOURCES}
+        )
+
+    @pytest.fixture
+    def api(self, organization: Organization, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+        sources = {"accounts": [ACCOUNT, MEMBER], "regions": ["us-east-1", "eu-west-1"]}
+        sts = Sts({f"arn:aws:iam::{MEMBER}:role/reader": None})
+        with serve(organization.respond) as bedrock_url, serve(sts.respond) as sts_url:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", bedrock_url)
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts_url)
+            monkeypatch.setenv("INVENTORY", json.dumps({"sources": [sources], "memberRoleName": "reader"}))
+            monkeypatch.setenv("CURSOR_KEY", KEY)
+            yield Api(build())
+
+    def test_each_model_is_shown_with_its_source(self, open_page: Open) -> None:
+        page = open_page("/")
+        expect(page.get_by_role("columnheader", name="Source")).to_be_visible()
+        shown = page.locator("#rows .source").all_inner_texts()
+        assert shown == [source for source in SOURCES for _ in range(3)]
+        wait_for_status(page, "Models 1 to 12; last page.")
+
+    def test_accounts_and_regions_are_selected_in_the_form(self, open_page: Open, api: Api) -> None:
+        page = open_page("/")
+        expect(page.get_by_placeholder("comma-separated")).to_have_count(2)
+        page.get_by_label("Accounts").fill(MEMBER)
+        page.get_by_label("Regions").fill("eu-west-1,us-east-1")
+        page.get_by_label("Allow partial").select_option("true")
+        page.get_by_label("Models per page").fill("20")
+        submit(page)
+        wait_for_status(page, "Models 1 to 6; last page.")
+        assert arns(page) == api.get(SELECTED).arns
+        assert parse_qs(urlsplit(page.url).query) == parse_qs(SELECTED)
+
+    def test_the_url_holds_the_selection(self, open_page: Open, api: Api) -> None:
+        page = open_page(f"/?{SELECTED}")
+        expect(page.get_by_label("Accounts")).to_have_value(MEMBER)
+        expect(page.get_by_label("Regions")).to_have_value("eu-west-1,us-east-1")
+        expect(page.get_by_label("Allow partial")).to_have_value("true")
+        assert len(arns(page)) == 6
+        assert arns(page) == api.get(SELECTED).arns
+
+    @pytest.mark.parametrize("regions", ["us-east-1,", "us-east-1, eu-west-1", "us-east-1,us-east-1", "us-west-2"])
+    def test_an_invalid_selection_is_shown_at_its_field(self, open_page: Open, api: Api, regions: str) -> None:
+        page = open_page("/")
+        page.get_by_label("Regions").fill(regions)
+        submit(page)
+        (error,) = api.get({"regions": regions}).body["errors"]
+        expect(page.locator("#regions-error")).to_have_text(f"regions {error['message']}")
+        expect(page.get_by_label("Regions")).to_have_value(regions)
+
+    def test_the_selection_is_in_the_copied_requests(self, open_page: Open, api: Api) -> None:
+        page = open_page(f"/?{SELECTED}")
+        code = page.locator("#code")
+        command = shlex.split(code.inner_text())
+        assert parse_qs(urlsplit(command[1]).query) == parse_qs(SELECTED)
+
+        page.get_by_label("Python", exact=True).check()
+        names: dict[str, Any] = {}
+        with redirect_stdout(StringIO()):
+            exec(code.inner_text(), names)  # noqa: S102
+        assert names["listing"] == api.get(SELECTED).body
+
+        page.get_by_label("Step Functions").check()
+        payload = json.loads(code.inner_text())["States"]["ListModels"]["Parameters"]["Payload"]
+        regions = ["eu-west-1", "us-east-1"]
+        assert payload == {"accounts": [MEMBER], "regions": regions, "allowPartial": True, "maxItems": 20}
+        assert api.invoke(payload) == api.get(SELECTED).body
+
+    def test_an_incomplete_listing_names_the_unreachable_sources(
+        self, open_page: Open, organization: Organization
+    ) -> None:
+        for source in SOURCES[1:3]:
+            organization.sources[source].misbehave(always=deny)
+        page = open_page("/?allowPartial=true&maxItems=3")
+        # The failed sources come after the first page.
+        wait_for_status(page, "Models 1 to 3; more pages follow.")
+        page.get_by_role("button", name="Next").click()
+        missing = f"Incomplete: 2 of 4 sources unreachable ({SOURCES[1]}, {SOURCES[2]})."
+        wait_for_status(page, f"Models 4 to 6; last page. {missing}")
+
+    def test_an_unreachable_source_is_named_from_the_page_on_that_it_is_known(
+        self, open_page: Open, organization: Organization
+    ) -> None:
+        organization.sources[SOURCES[0]].misbehave(always=deny)
+        page = open_page("/?allowPartial=true&maxItems=3")
+        missing = f"Incomplete: 1 of 4 sources unreachable ({SOURCES[0]})."
+        wait_for_status(page, f"Models 1 to 3; more pages follow. {missing}")
+
+    def test_an_empty_listing_with_an_unreachable_source(self, open_page: Open, organization: Organization) -> None:
+        organization.load({source: [] for source in SOURCES})
+        page = open_page("/?allowPartial=true")
+        expect(page.get_by_role("heading", name="No custom models")).to_be_visible()
+        expect(page.get_by_text("No source has custom models.")).to_be_visible()
+
+        organization.sources[SOURCES[3]].misbehave(always=deny)
+        page = open_page("/?allowPartial=true")
+        expect(page.get_by_role("heading", name="No models listed")).to_be_visible()
+        expect(page.get_by_text("The unreachable sources may have models.")).to_be_visible()
+        missing = f"Incomplete: 1 of 4 sources unreachable ({SOURCES[3]})."
+        wait_for_status(page, f"No models; last page. {missing}")
+
+    def test_many_unreachable_sources_are_counted(self, open_page: Open) -> None:
+        page = open_page("/")
+        names = [f"<b>{number}</b>/r" for number in range(7)]
+        unreachable = [{"source": name, "problem": "upstream-denied"} for name in names]
+        coverage = {"sources": 9, "listed": 2, "notOffered": [], "unreachable": unreachable, "complete": False}
+        model = {**next(iter(MODELS.values())).summary(), "source": names[0]}
+        listing = {"modelSummaries": [model], "coverage": coverage}
+        page.route("**/v1/custom-models?*", lambda route: route.fulfill(json=listing))
+        submit(page)
+        missing = f"Incomplete: 7 of 9 sources unreachable ({', '.join(names[:5])}, 2 more)."
+        wait_for_status(page, f"Model 1; last page. {missing}")
+        assert page.locator("#status b, #rows .source b").count() == 0
+
+    def test_a_problem_names_its_source(self, open_page: Open, organization: Organization) -> None:
+        organization.sources[SOURCES[2]].misbehave(always=deny)
+        page = open_page("/")
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text("upstream-denied")
+        expect(alert).to_contain_text(f"Source: {SOURCES[2]}.")
+        page.get_by_label("Allow partial").select_option("true")
+        submit(page)
+        expect(alert).to_be_hidden()
+        expect(page.get_by_role("status").first).to_contain_text(f"unreachable ({SOURCES[2]})")
+
+    @pytest.mark.parametrize("path", ["/", "/?allowPartial=true"])
+    def test_axe_finds_no_violations(self, open_page: Open, organization: Organization, path: str) -> None:
+        organization.sources[SOURCES[2]].misbehave(always=deny)
+        assert violations(open_page(path)) == []
+
+
 class TestAccessibility:
     @pytest.mark.parametrize("colors", ["light", "dark"])
     @pytest.mark.parametrize("path", ["/", "/?nameContains=nothing-of-the-kind", "/?maxItems=0&foo=1&nameContains=a+b"])
     def test_axe_finds_no_violations(self, open_page: Open, page: Page, path: str, colors: Any) -> None:
         page.emulate_media(color_scheme=colors)
         open_page(path)
-        found = Axe().run(page).response
-        assert found["passes"]
-        assert [(it["id"], [node["html"] for node in it["nodes"]]) for it in found["violations"]] == []
+        assert violations(page) == []
 
     def test_colors_follow_the_system(self, open_page: Open, page: Page) -> None:
         def background() -> int:
