@@ -63,13 +63,6 @@ class TestCalls:
             "RoleSessionName": "custom-models-dev",
         }
 
-    @pytest.mark.parametrize(
-        ("service", "name"), [("b", "b-"), ("team: models/eu", "team--models-eu"), ("x" * 200, "x" * 64)]
-    )
-    def test_the_session_name_follows_the_rules_of_sts(self, deployment: Deployment, service: str, name: str) -> None:
-        deployment.build(POWERTOOLS_SERVICE_NAME=service).invoke({"accounts": [MEMBER]})
-        assert deployment.sts.calls[0].parameters["RoleSessionName"] == name
-
     def test_the_region_is_that_of_the_function_and_not_of_the_source(self, deployment: Deployment) -> None:
         deployment.build(AWS_DEFAULT_REGION=WEST).invoke({"accounts": [MEMBER], "regions": [EAST]})
         assert [call.region for call in deployment.sts.calls] == [WEST]

@@ -4,7 +4,6 @@ One client serves all accounts of a region. The credentials that sign a request 
 progress, so a request outside an exchange fails: it never falls back to the function's own role.
 """
 
-import re
 import threading
 import time
 from collections import defaultdict
@@ -64,7 +63,7 @@ class MemberRole(NamedTuple):
     name: str | None
     external_id: str | None
     session_name: str
-    """The name in the members' CloudTrail; characters that STS does not accept are replaced by a hyphen."""
+    """The name in the members' CloudTrail."""
 
     def arguments(self, account: str, partition: str) -> dict[str, str]:
         """Return the arguments of AssumeRole.
@@ -76,9 +75,7 @@ class MemberRole(NamedTuple):
             raise LookupError("the inventory has no member role")
         arn = f"arn:{partition}:iam::{account}:role/{self.name}"
         external_id = {} if self.external_id is None else {"ExternalId": self.external_id}
-        # STS's own rules: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
-        session = re.sub(r"[^\w+=,.@-]", "-", self.session_name, flags=re.ASCII)[:64].ljust(2, "-")
-        return {"RoleArn": arn, "RoleSessionName": session, **external_id}
+        return {"RoleArn": arn, "RoleSessionName": self.session_name, **external_id}
 
 
 class AccountCredentials:
