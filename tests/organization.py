@@ -65,9 +65,9 @@ class Deployment:
         return calls
 
 
-def threads() -> int:
-    """Return the number of threads, without those in which a server handles a connection."""
-    return sum("process_request" not in thread.name for thread in threading.enumerate())
+def threads() -> set[threading.Thread]:
+    """Return all threads but those in which a server handles a connection."""
+    return {thread for thread in threading.enumerate() if "process_request" not in thread.name}
 
 
 def until(condition: Callable[[], bool]) -> None:

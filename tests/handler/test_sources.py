@@ -265,9 +265,9 @@ class TestSlowSources:
     def test_it_neither_delays_nor_fails_the_others(
         self, deployment: Deployment, slow: str, fault: Fault, logged: Logged
     ) -> None:
+        before = threads()
         api = deployment.build()
         api.invoke(ALL)
-        before = threads()
         logged()
         deployment.misbehave(slow, always=fault)
         start = time.monotonic()
