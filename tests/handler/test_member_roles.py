@@ -194,6 +194,16 @@ class TestFailures:
         assert api.invoke({"maxItems": 1000})["coverage"]["complete"]
 
 
+def test_an_account_that_fails_does_not_use_up_the_retries_of_others(deployment: Deployment) -> None:
+    """The quota of botocore would allow a hundred retries."""
+    deployment.sts.faults[MEMBER].misbehave(always=throttle)
+    api = deployment.build(INVENTORY=inventory(regions=[EAST]))
+    for _ in range(51):
+        api.invoke({"accounts": [MEMBER, OWN], "allowPartial": True})
+    deployment.sts.faults[OTHER].misbehave(throttle, internal_error)
+    assert api.invoke({"accounts": [OTHER]})["coverage"]["complete"]
+
+
 @pytest.mark.parametrize("fault", [hang(30), drip(0.05)], ids=["hangs", "byte by byte"])
 class TestDeadline:
     @pytest.fixture(autouse=True)
