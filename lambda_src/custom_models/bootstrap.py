@@ -60,8 +60,8 @@ def _settings_error(prefix: str) -> Iterator[None]:
         raise SettingsError(f"The {prefix}_ settings in the environment cannot be used: {error}") from None
 
 
-def _document() -> str:
+def _document(url: str) -> str:
     # Imported here because no listing needs it.
     from custom_models.adapters.rest_api.openapi import document
 
-    return document()
+    return document(url)

@@ -1,10 +1,10 @@
 """Handles an invocation: passes the event to the adapter for its kind, sets the deadline, and logs the request."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from custom_models.adapters.direct_invocation import DirectInvocation
-from custom_models.adapters.rest_api import RestApi, is_http
+from custom_models.adapters.rest_api import Document, RestApi, is_http
 from custom_models.adapters.signing_keys import MAX_READ_SECONDS
 from custom_models.adapters.telemetry import Telemetry
 from custom_models.core.budget import Limits
@@ -40,9 +40,9 @@ class Dispatcher:
         source: PageSource,
         signer: CursorSigner,
         telemetry: Telemetry,
-        document: Callable[[], str],
+        document: Document,
     ) -> None:
-        """``document`` returns the OpenAPI document as JSON text."""
+        """``inventory`` has the sources that a request can select."""
         self._source = source
         self._signer = signer
         self._telemetry = telemetry

@@ -265,7 +265,7 @@ async function makeForm() {
   if (!response.ok) throw new SyntaxError("no OpenAPI document");
   const openapi = await response.json();
   for (const parameter of openapi.paths["/custom-models"].get.parameters) {
-    if (parameter.name !== "cursor") parameters.set(parameter.name, parameter);
+    if (parameter.in === "query" && parameter.name !== "cursor") parameters.set(parameter.name, parameter);
   }
   element("fields").replaceChildren(...[...parameters.values()].map(makeField));
   element("form").hidden = false;

@@ -319,9 +319,30 @@ class TestOpenApiDocument:
     def test_the_document_is_the_committed_one_and_has_an_etag(self, api: Api, emulator: Emulator) -> None:
         response = api.get(path=DOCUMENT)
         assert response.status == 200
-        assert response.text == (Path(__file__).parents[2] / "docs" / "openapi.json").read_text()
+        committed = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
+        assert response.body == {**committed, "servers": response.body["servers"]}
         assert api.get(path=DOCUMENT, If_None_Match=response.headers["ETag"]).status == 304
         assert emulator.calls == []
+
+    @pytest.mark.parametrize(
+        ("domain", "path", "url"),
+        [
+            ("a1b2c3.execute-api.eu-west-1.amazonaws.com", f"/prod{DOCUMENT}", "https://{}/prod/v1"),
+            ("models.example.com", DOCUMENT, "https://{}/v1"),
+            ("models.example.com", f"/base/path{DOCUMENT}", "https://{}/base/path/v1"),
+            # Not the domain of an API: a URL relative to the document.
+            ("localhost", f"/local{DOCUMENT}", "../v1"),
+            (None, DOCUMENT, "../v1"),
+            ("evil.example/x?", DOCUMENT, "../v1"),
+        ],
+    )
+    def test_the_server_is_the_api_itself_as_the_gateway_says(
+        self, api: Api, domain: str | None, path: str, url: str
+    ) -> None:
+        event = proxy_event("GET", DOCUMENT, [("Host", "other.example"), ("X-Forwarded-Host", "other.example")])
+        event["requestContext"] |= {"domainName": domain, "path": path}
+        served = json.loads(api.handler(event, Context())["body"])
+        assert served["servers"] == [{"url": url.format(domain)}]
 
     def test_the_document_has_no_parameters(self, api: Api) -> None:
         assert api.get("format=yaml", path=DOCUMENT).kind == "invalid-query"

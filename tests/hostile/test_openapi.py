@@ -88,6 +88,9 @@ def test_requests_that_match_the_document_are_accepted(url: str) -> None:
         for name, known in (("accounts", ACCOUNT), ("regions", REGION)):
             if name in case.query and data.draw(st.integers(0, 9)):
                 case.query[name] = [known]
+        # Otherwise most cases have times in the wrong order.
+        if data.draw(st.booleans()):
+            case.query.pop("creationTimeAfter", None)
         response = case.call()
         case.validate_response(response, excluded_checks=excluded())
         kinds.add(expected := expected_result(case.query))

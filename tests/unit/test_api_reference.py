@@ -90,8 +90,16 @@ def test_it_has_the_authorization() -> None:
 class TestParameters:
     ROWS = table(section("List custom models"), "Parameter")
     PARAMETERS: Mapping[str, Any] = {
-        parameter["name"]: parameter for parameter in OPERATIONS["List custom models"]["parameters"]
+        parameter["name"]: parameter
+        for parameter in OPERATIONS["List custom models"]["parameters"]
+        if parameter["in"] == "query"
     }
+
+    def test_it_has_every_request_header(self) -> None:
+        named = re.findall(r"^- `([A-Za-z-]+)`: ", section("Requests"), re.MULTILINE)
+        for operation in OPERATIONS.values():
+            headers = [it["name"] for it in operation["parameters"] if it["in"] == "header"]
+            assert sorted(headers) == sorted(named)
 
     def test_it_has_every_parameter(self) -> None:
         assert list(self.ROWS) == list(self.PARAMETERS)

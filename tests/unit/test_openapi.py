@@ -1,6 +1,7 @@
 """The OpenAPI document: valid, committed, and complete."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,28 @@ def test_the_committed_document_is_up_to_date() -> None:
 
 
 def test_every_parameter_and_its_default_is_documented() -> None:
-    assert [parameter["name"] for parameter in LIST["parameters"]] == [parameter.name for parameter in PARAMETERS]
+    of_query = [parameter["name"] for parameter in LIST["parameters"] if parameter["in"] == "query"]
+    assert of_query == [parameter.name for parameter in PARAMETERS]
     assert {
         parameter["name"]: parameter["schema"]["default"]
         for parameter in LIST["parameters"]
         if "default" in parameter["schema"]
     } == {"maxItems": 100}
+
+
+def test_tools_show_the_whole_description_of_each_parameter() -> None:
+    """Some show that of the parameter, others that of its schema."""
+    for operation in (LIST, DOCUMENT["paths"]["/openapi.json"]["get"]):
+        for parameter in operation["parameters"]:
+            assert parameter["description"] == parameter["schema"]["description"]
+            assert parameter["description"].endswith(".")
+
+
+def test_operations_are_tagged_and_described() -> None:
+    tags = {tag["name"] for tag in DOCUMENT["tags"]}
+    for item in DOCUMENT["paths"].values():
+        assert set(item["get"]["tags"]) <= tags
+        assert re.match(r"(Lists|Returns) ", item["get"]["description"])
 
 
 def test_every_error_of_a_listing_is_documented() -> None:

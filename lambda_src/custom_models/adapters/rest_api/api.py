@@ -18,6 +18,9 @@ from custom_models.core.parameters import CURSOR
 from custom_models.core.query import Query
 from custom_models.request_log import ListModels, RequestLog
 
+Document: TypeAlias = Callable[[str], str]
+"""Returns the OpenAPI document as JSON text, for the URL of the API."""
+
 Parameters: TypeAlias = Mapping[str, Sequence[str]]
 Response: TypeAlias = dict[str, Any]
 
@@ -41,8 +44,8 @@ def is_http(event: object) -> bool:
 class RestApi:
     """Handles requests from API Gateway."""
 
-    def __init__(self, inventory: Sequence[Source], list_models: ListModels, document: Callable[[], str]) -> None:
-        """``list_models`` returns the listing of a query; ``document`` returns the OpenAPI document as JSON text."""
+    def __init__(self, inventory: Sequence[Source], list_models: ListModels, document: Document) -> None:
+        """``list_models`` returns the listing of a query."""
         self._inventory = inventory
         self._list_models = list_models
         self._document = document
@@ -76,7 +79,7 @@ class RestApi:
         log.route = path
         if method not in _METHODS:
             raise MethodNotAllowed
-        response = self._routes[path](_parameters(event), log)
+        response = self._routes[path](event, log)
         log.outcome = "ok"
         if _matches(response["headers"].get("ETag"), _header(event, "if-none-match")):
             log.outcome = "not-modified"
@@ -84,7 +87,8 @@ class RestApi:
             response |= {"statusCode": 304, "body": ""}
         return response
 
-    def _get_models(self, parameters: Parameters, log: RequestLog) -> Response:
+    def _get_models(self, event: Mapping[str, Any], log: RequestLog) -> Response:
+        parameters = _parameters(event)
         listing = self._list_models(Query.from_text(parameters, self._inventory), log)
         text = json.dumps(listing.body(), separators=(",", ":"))
         if listing.cursor is None:
@@ -93,10 +97,10 @@ class RestApi:
         link = f'<?{urlencode({**parameters, CURSOR.name: listing.cursor}, doseq=True)}>; rel="next"'
         return _ok(text, {"Link": link} if len(link) <= _MAX_LINK else {})
 
-    def _get_document(self, parameters: Parameters, _: RequestLog) -> Response:
-        if parameters:
+    def _get_document(self, event: Mapping[str, Any], _: RequestLog) -> Response:
+        if _parameters(event):
             raise InvalidQuery(detail=NO_PARAMETERS)
-        text = self._document()
+        text = self._document(_url(event["requestContext"]))
         return _ok(text, {"ETag": _etag(text)})
 
 
@@ -141,6 +145,19 @@ def _path(event: Mapping[str, Any]) -> str:
         return "/" + str(matched["proxy"])
     path = event.get("path")
     return path if isinstance(path, str) else ""
+
+
+def _url(context: Mapping[str, Any]) -> str:
+    """Return the URL of the API, as API Gateway says and not as a header of the request says.
+
+    It is relative to the document if the API has no domain, as on one machine.
+    """
+    domain, path = context.get("domainName"), context.get("path")
+    if not isinstance(domain, str) or not re.fullmatch(r"[a-z0-9-]+([.][a-z0-9-]+)+", domain):
+        return ".."
+    # The path has the stage, or the base path of a custom domain.
+    prefix = path.removesuffix(DOCUMENT) if isinstance(path, str) and path.endswith(DOCUMENT) else ""
+    return f"https://{domain}{prefix}"
 
 
 def _parameters(event: Mapping[str, Any]) -> Parameters:

@@ -19,7 +19,7 @@ from custom_models.adapters.rest_api.problem import (
 from custom_models.core.coverage import Coverage
 from custom_models.core.errors import CustomModelsError, InvalidQuery
 from custom_models.core.models import Source, SourcedModel
-from custom_models.core.parameters import PARAMETERS, DateTime, Parameter, String, StringList
+from custom_models.core.parameters import PARAMETERS, DateTime, Enum, Integer, Parameter, String, StringList
 from custom_models.core.query import Query
 
 _MODEL_DESCRIPTIONS = {
@@ -35,12 +35,26 @@ _MODEL_DESCRIPTIONS = {
 }
 
 
-def document() -> str:
-    """Return the document as JSON text, indented by two spaces."""
-    return json.dumps(_document(), indent=2) + "\n"
+def document(url: str | None = None) -> str:
+    """Return the document as JSON text, indented by two spaces.
+
+    ``url`` is that of the API, without the last slash; without it, the document has the form of such a URL.
+    """
+    return json.dumps(_document(_SERVER if url is None else {"url": f"{url}/v1"}), indent=2) + "\n"
 
 
-def _document() -> dict[str, object]:
+_SERVER: dict[str, object] = {
+    "url": "https://{api}.execute-api.{region}.amazonaws.com/{stage}/v1",
+    "description": "A deployment. The document that a deployment serves has its own URL here.",
+    "variables": {
+        "api": {"default": "a1b2c3d4e5", "description": "The id of the REST API."},
+        "region": {"default": "us-east-1", "description": "The region that the API is deployed in."},
+        "stage": {"default": "dev", "description": "The name of the stage."},
+    },
+}
+
+
+def _document(server: dict[str, object]) -> dict[str, object]:
     return {
         "openapi": "3.1.0",
         "info": {
@@ -55,11 +69,15 @@ def _document() -> dict[str, object]:
                 "Every path that accepts GET also accepts HEAD. Requests must be signed with AWS Signature Version 4. "
                 "If a request has an X-Correlation-Id, the API logs it."
             ),
+            "contact": {"name": "The operators of this deployment"},
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        # Relative to the document's URL, because the stage, the base path and the custom domain are not known here.
-        "servers": [{"url": "../v1"}],
+        "servers": [server],
         "security": [{"sigv4": []}],
+        "tags": [
+            {"name": "Custom models", "description": "The inventory of custom models."},
+            {"name": "Description", "description": "The description of this API."},
+        ],
         "paths": {
             "/custom-models": {"get": _list_operation()},
             "/openapi.json": {"get": _document_operation()},
@@ -101,14 +119,18 @@ def _list_operation() -> dict[str, object]:
     return {
         "operationId": "listCustomModels",
         "summary": "List custom models",
+        "tags": ["Custom models"],
         "description": (
-            "A page may have fewer models than maxItems, even none, and still have a nextCursor. "
-            "The listing ends only when nextCursor is absent. The models are in the order of the inventory's sources. "
-            "If a source cannot be listed, the request fails, and the problem names the source. With allowPartial=true "
-            "the listing continues without this source, and coverage names it. The same cursor can be used with and "
-            "without allowPartial."
+            "Lists the custom models of the selected sources, page by page, in the order of the inventory. A page may "
+            "have fewer models than maxItems, even none, and still have a nextCursor. The listing ends only when "
+            "nextCursor is absent. If a source cannot be listed, the request fails, and the problem names the source. "
+            "With allowPartial=true the listing continues without this source, and coverage names it. The same cursor "
+            "can be used with and without allowPartial. Rules for more than one parameter: creationTimeAfter must not "
+            "be later than creationTimeBefore; accounts and regions must select at least one source of the inventory; "
+            "sortBy and sortOrder need exactly one selected source; a cursor needs the same filters, order, accounts "
+            "and regions as the request that returned it."
         ),
-        "parameters": [_parameter(parameter) for parameter in PARAMETERS],
+        "parameters": [*(_parameter(parameter) for parameter in PARAMETERS), *_REQUEST_HEADERS],
         "responses": {
             "200": _success(
                 "One page of models.",
@@ -129,6 +151,9 @@ def _document_operation() -> dict[str, object]:
     return {
         "operationId": "getOpenApi",
         "summary": "Get this document",
+        "description": "Returns this OpenAPI document, with the URL of this deployment as its server.",
+        "tags": ["Description"],
+        "parameters": _REQUEST_HEADERS,
         "responses": {
             "200": _success("This document.", {"type": "object"}, {"ETag": _ETAG}),
             "304": _NOT_MODIFIED,
@@ -146,14 +171,33 @@ _GATEWAY = (
 )
 """The gateway responses that infra/rest_api.py configures. A test compares the two."""
 
-_NOT_MODIFIED = {"description": "Not modified: the ETag still matches.", "headers": _REQUEST_ID}
+_NOT_MODIFIED = {"description": "Not modified: the ETag still matches.", "headers": {**_REQUEST_ID, "ETag": _ETAG}}
+
+_HEADER_DESCRIPTIONS = {
+    "If-None-Match": (
+        "The ETag of an earlier response: the response is a 304 without a body if that response is still current."
+    ),
+    "X-Correlation-Id": (
+        "Your own id for the request, which is logged: 1 to 256 letters, digits and _ : / = + , . @ -. "
+        "Any other value is ignored."
+    ),
+}
+_REQUEST_HEADERS = [
+    {
+        "name": name,
+        "in": "header",
+        "description": description,
+        "required": False,
+        "schema": {"type": "string", "description": description},
+    }
+    for name, description in _HEADER_DESCRIPTIONS.items()
+]
 
 
 def _parameter(parameter: Parameter) -> dict[str, object]:
     schema = parameter.type.schema()
-    if isinstance(parameter.type, DateTime | String) and "pattern" in schema:
-        # Describe the pattern with the words of the error message.
-        schema["description"] = parameter.type.format
+    # In both places, because tools show one or the other.
+    schema["description"] = description = _description(parameter)
     if parameter.default is not None:
         schema["default"] = parameter.default
     # Lists are separated by commas, in one parameter.
@@ -161,11 +205,28 @@ def _parameter(parameter: Parameter) -> dict[str, object]:
     return {
         "name": parameter.name,
         "in": "query",
-        "description": parameter.description,
+        "description": description,
         "required": False,
         **style,
         "schema": schema,
     }
+
+
+def _description(parameter: Parameter) -> str:
+    """Return what a parameter means, with the format of its values in the words of the error messages."""
+    meaning, _, rest = parameter.description.partition(".")
+    match parameter.type:
+        case DateTime(format=text) | String(format=text, pattern=str()):
+            pass
+        case StringList(format=item):
+            text = f"each is {item}, and commas separate them"
+        case Enum(values=values):
+            text = " or ".join(values)
+        case Integer(minimum=minimum, maximum=maximum):
+            text = f"a whole number from {minimum} to {maximum}"
+        case _:
+            return parameter.description
+    return f"{meaning}: {text}.{rest}"
 
 
 def _success(description: str, schema: object, headers: dict[str, object], example: object = None) -> dict[str, object]:
@@ -320,7 +381,8 @@ def _problem_schema() -> dict[str, object]:
             "errors": {"type": "array", "description": "Every invalid parameter.", "items": entry},
             "source": {"type": "string", "description": "The source that failed, ACCOUNT/REGION, if one did."},
         },
-        "required": ["type", "title", "status", "detail", "requestId"],
+        # API Gateway's own default responses have no status in the body.
+        "required": ["type", "title", "detail", "requestId"],
     }
 
 
