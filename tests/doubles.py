@@ -77,6 +77,9 @@ class MemoryCalls:
     def start(self, request: PageRequest) -> MemoryCall:
         return MemoryCall(request, self.respond, self.ahead())
 
+    def prepare(self, sources: Sequence[Source]) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -140,6 +140,24 @@ class TestCache:
         )
         assert sorted(call.account for call in deployment.sts.calls) == [MEMBER, OTHER]
 
+    def test_the_roles_of_the_next_accounts_are_assumed_at_the_same_time(self, deployment: Deployment) -> None:
+        """Sixteen calls at a time are those of six accounts. They must not wait for one role after the other."""
+        members = [f"{number:012}" for number in range(1, 9)]
+        deployment.organization.load({f"{account}/{region}": [] for account in members for region in REGIONS})
+        deployment.sts.load({f"arn:aws:iam::{account}:role/{ROLE}": None for account in members})
+        all_at_once = threading.Barrier(len(members), timeout=5)
+
+        def meet(correct: Response, _: object) -> Response:
+            all_at_once.wait()
+            return correct
+
+        for account in members:
+            deployment.sts.faults[account].misbehave(meet)
+        api = deployment.build(INVENTORY=inventory(members))
+        assert api.invoke({"maxItems": 1000})["coverage"]["complete"]
+        assert sorted(call.account for call in deployment.sts.calls) == members
+        assert not all_at_once.broken
+
 
 NO_CREDENTIALS = b'<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"/>'
 

@@ -36,6 +36,9 @@ class _Organization:
     def call(self, request: PageRequest) -> "_Call":
         return _Call(self, request, None)
 
+    def prepare(self, sources: object) -> None:
+        """Do nothing: there are no credentials."""
+
     def start(self, request: PageRequest) -> "_Call":
         self.calls += 1
         return _Call(self, request, self.now + 1)

@@ -133,6 +133,8 @@ class _Walk:
             return
         expected = (position.given + _EXPECTED_MODELS) / (index + 1)
         count = min(int(self._missing / expected), MAX_AHEAD, len(self._query.sources) - index)
+        if count > 1 and self._has_time():
+            self._calls.prepare(self._query.sources[index + 1 : index + 2 * count])
         for ahead in range(index + 1, index + count):
             if ahead not in self._ahead and self._has_time():
                 self._ahead[ahead] = self._calls.start(self._request(ahead, None))

@@ -98,6 +98,10 @@ class Calls(Protocol):
         """Return a call that is made in the background, at once or when fewer calls are running there."""
         ...
 
+    def prepare(self, sources: Sequence[Source]) -> None:
+        """Get in the background what calls for these sources will need, such as credentials."""
+        ...
+
     def close(self) -> None:
         """Abandon the calls that are still running. They change nothing that a later request uses."""
         ...

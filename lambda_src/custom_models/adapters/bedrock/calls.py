@@ -9,8 +9,9 @@ same ``paginate()`` would be wrong: botocore sends the same ``maxResults`` each 
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,7 +21,7 @@ from custom_models.adapters.bedrock.errors import loggable_code, translate
 from custom_models.adapters.bedrock.events import Exchange
 from custom_models.core.budget import CallUsage, Limits
 from custom_models.core.errors import UpstreamInvalid, UpstreamUnavailable
-from custom_models.core.models import Page, PageRequest
+from custom_models.core.models import Page, PageRequest, Source
 
 MAX_THREADS = 16
 """The maximum number of threads of a request."""
@@ -35,8 +36,9 @@ class BedrockCalls:
         self.paginators = paginators
         self.credentials = credentials
         self.limits = limits
-        self._started: list[BackgroundCall] = []
-        self._queue: SimpleQueue[BackgroundCall | None] = SimpleQueue()
+        self._prepared: set[str] = set()
+        self._started: list[BackgroundCall | _Credentials] = []
+        self._queue: SimpleQueue[BackgroundCall | _Credentials | None] = SimpleQueue()
 
     def call(self, request: PageRequest) -> "BedrockCall":
         """Return a call that ``result`` makes in the calling thread."""
@@ -45,11 +47,21 @@ class BedrockCalls:
     def start(self, request: PageRequest) -> "BackgroundCall":
         """Return a call that is made in the background, at once or when a thread is free."""
         call = BackgroundCall(self, request)
-        self._started.append(call)
-        self._queue.put(call)
+        self._run(call)
+        return call
+
+    def prepare(self, sources: Sequence[Source]) -> None:
+        """Assume the roles of these sources; see Calls. Otherwise all calls of one account would wait for its role."""
+        for account in {source.account for source in sources} - self._prepared:
+            self._prepared.add(account)
+            if not self.credentials.is_known(account):
+                self._run(_Credentials(self, account))
+
+    def _run(self, task: "BackgroundCall | _Credentials") -> None:
+        self._started.append(task)
+        self._queue.put(task)
         if len(self._started) <= MAX_THREADS:
             threading.Thread(target=self._work, daemon=True).start()
-        return call
 
     def close(self) -> None:
         """Abandon all calls that are still running."""
@@ -59,8 +71,27 @@ class BedrockCalls:
             self._queue.put(None)
 
     def _work(self) -> None:
-        while (call := self._queue.get()) is not None:
-            call.run()
+        while (task := self._queue.get()) is not None:
+            task.run()
+
+
+class _Credentials:
+    """The credentials of an account, requested before the first call that needs them."""
+
+    def __init__(self, calls: BedrockCalls, account: str) -> None:
+        self._calls = calls
+        self._account = account
+        self._exchange = Exchange(CallUsage(), calls.limits.deadline)
+
+    def run(self) -> None:
+        self._exchange.ends = min(self._exchange.ends, time.monotonic() + deadline.MAX_CALL_SECONDS)
+        # A failure is kept for the calls that need these credentials. They report it.
+        with suppress(Exception), events.in_progress(self._exchange):
+            if self._exchange.remaining > 0:
+                self._calls.credentials.get(self._account, self._exchange)
+
+    def abandon(self) -> None:
+        connections.abort(self._exchange)
 
 
 class BedrockCall:

@@ -106,8 +106,12 @@ class AccountCredentials:
         """Return credentials that need no call; None if a member's role must be assumed."""
         if account == self._own_account:
             return self._load_own()
-        credentials, expires = self._cache.get(account, (None, 0.0))
-        return credentials if self._now() < expires - RENEW_BEFORE_SECONDS else None
+        return self._cache[account][0] if self.is_cached(account) else None
+
+    def is_cached(self, account: str) -> bool:
+        """Return whether the credentials of an account are here: its own always are."""
+        _, expires = self._cache.get(account, (None, 0.0))
+        return account == self._own_account or self._now() < expires - RENEW_BEFORE_SECONDS
 
     def assume(self, account: str, exchange: Exchange) -> ReadOnlyCredentials:
         """Assume the role of a member, and return its credentials.
@@ -179,6 +183,10 @@ class RequestCredentials:
         self._accounts = accounts
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._failures: dict[str, tuple[UpstreamError, str | None]] = {}
+
+    def is_known(self, account: str) -> bool:
+        """Return whether the credentials of an account need no call, or cannot be had in this request."""
+        return self._accounts.is_cached(account) or account in self._failures
 
     def get(self, account: str, exchange: Exchange) -> ReadOnlyCredentials:
         """Return the credentials of an account. Raises what ``AccountCredentials.assume`` raises."""
