@@ -1,7 +1,7 @@
 # `make help` lists the commands. They need Python 3.11 or newer with venv; everything else is installed here.
 
 .DEFAULT_GOAL := help
-.PHONY: help run invoke check test lint format soak faults bench openapi screenshots lock bootstrap synth diff deploy destroy clean
+.PHONY: help run invoke check test lint format soak faults bench openapi screenshots lock bootstrap synth diff deploy destroy member-role clean
 
 # Options are read only from the command line: a PORT or a STAGE in the environment may be for another program.
 option = $(if $(filter command,$(origin $1)),--$2="$$$1")
