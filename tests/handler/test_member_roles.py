@@ -54,6 +54,14 @@ def slowly(correct: Response, _: object) -> Response:
 
 
 class TestCalls:
+    @pytest.mark.parametrize(
+        "variable", [("AWS_BEARER_TOKEN_BEDROCK", "a-key"), ("AWS_AUTH_SCHEME_PREFERENCE", "httpBearerAuth")]
+    )
+    def test_no_variable_replaces_the_signature(self, deployment: Deployment, variable: tuple[str, str]) -> None:
+        # A bearer token belongs to one account, whatever the source is.
+        name, value = variable
+        assert deployment.build(**{name: value}).get().arns == arns_of(*SOURCES)
+
     def test_a_role_is_assumed_with_the_own_credentials_in_the_own_region(self, deployment: Deployment) -> None:
         deployment.build(POWERTOOLS_SERVICE_NAME="custom-models-dev").invoke({"accounts": [MEMBER]})
         (call,) = deployment.sts.calls

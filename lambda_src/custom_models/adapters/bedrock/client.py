@@ -43,6 +43,9 @@ def _paginator(session: boto3.Session, region: str) -> Any:
             read_timeout=deadline.READ_TIMEOUT,
             retries={"mode": "standard", "total_max_attempts": deadline.MAX_ATTEMPTS},
             max_pool_connections=MAX_THREADS + 1,
+            # Set here because botocore would send AWS_BEARER_TOKEN_BEDROCK instead of a signature, if it is set: the
+            # models of the token's account would be listed as those of every source.
+            signature_version="v4",
             # Set here because botocore would build its own twice per request: 10% of a small request's time.
             user_agent=f"custom-models-api Boto3/{boto3.__version__}",
             # Query has already validated the parameters, and more strictly.
