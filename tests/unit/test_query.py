@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custom_models.core.errors import InvalidQuery
-from custom_models.core.models import ModelSummary
+from custom_models.core.models import ModelSummary, Source
 from custom_models.core.parameters import FILTERS, MAX_ITEMS, PAGE_SIZE, PARAMETERS, Boolean, DateTime, Enum, String
 from custom_models.core.query import Query
 from tests.doubles import SOURCE, from_json, from_text
@@ -380,3 +380,13 @@ class TestAgainstBotocore:
                 assert isinstance(pattern, str)
                 assert re.search(pattern, "x\n" + ARN) is None
                 assert re.search(pattern, ARN + "\nx") is None
+
+
+def test_a_huge_selection_is_refused_in_little_time() -> None:
+    # As many as fit into a direct invocation's 6 MB. Comparing each with every source takes minutes of processor time.
+    inventory = [Source(f"{number // 5:012}", f"eu-west-{number % 5}") for number in range(500)]
+    accounts = [str(number) for number in range(10**11, 10**11 + 400_000)]
+    started = time.process_time()
+    with pytest.raises(InvalidQuery, match="accounts has 100000000000 and 399999 more, not in the inventory"):
+        from_json({"accounts": accounts}, *inventory)
+    assert time.process_time() - started < 2

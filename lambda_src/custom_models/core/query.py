@@ -146,12 +146,15 @@ def _select(
         if missing := [name for name in names or () if name not in known]:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             errors.append(ParameterError(parameter.name, f"has {missing[0]}{more}, not in the inventory of this API"))
+    if errors:
+        # A direct invocation may name hundreds of thousands: comparing each with every source would take too long.
+        return (), errors
     selected = tuple(
         source
         for source in inventory
         if (accounts is None or source.account in accounts) and (regions is None or source.region in regions)
     )
-    if not selected and not errors:
+    if not selected:
         errors.append(ParameterError(REGIONS.name, "has no region that the inventory lists for these accounts"))
     return selected, errors
 
