@@ -49,7 +49,7 @@ class Function(Construct):
                 log_group=logs,
                 environment={
                     **_trust(config),
-                    **({"INVENTORY": f"{MOUNTED_AT}/{INVENTORY}"} if config.inventory is not None else {}),
+                    **({"INVENTORY": INVENTORY} if config.inventory is not None else {}),
                     "OWN_ACCOUNT_ID": Aws.ACCOUNT_ID,
                     "CURSOR_SECRET_ID": key.secret_arn,
                     "CURSOR_LIFETIME_SECONDS": str(config.cursor_lifetime_seconds),

@@ -45,9 +45,10 @@ class Settings:
     """``OWN_ACCOUNT_ID``: the account that the function's own credentials belong to."""
 
     inventory: Inventory | None
-    """``INVENTORY``: the sources, as a JSON object or the absolute path of a file with it.
+    """``INVENTORY``: the sources, as a JSON object or the name of a JSON file with it in ``LAMBDA_TASK_ROOT``.
 
-    By default there is one source, the own account in the function's region.
+    By default there is one source, the own account in the function's region. ``LAMBDA_TASK_ROOT`` is the folder with
+    the function's code; Lambda sets it.
     """
 
     @classmethod
@@ -80,16 +81,17 @@ class Settings:
         account = environment.get("OWN_ACCOUNT_ID", "")
         if not re.fullmatch("[0-9]{12}", account):
             raise SettingsError("OWN_ACCOUNT_ID must be the function's account id, 12 digits.")
-        inventory = _inventory(environment.get("INVENTORY"), account, service)
+        folder = Path(environment.get("LAMBDA_TASK_ROOT", ""))
+        inventory = _inventory(environment.get("INVENTORY"), folder, account, service)
         return cls(secret_id, key, service, int(lifetime), account, inventory)
 
 
-def _inventory(text: str | None, own_account: str, service: str) -> Inventory | None:
+def _inventory(text: str | None, folder: Path, own_account: str, service: str) -> Inventory | None:
     if not text:
         return None
     try:
-        if text.startswith("/"):
-            text = Path(text).read_text("utf-8")
+        if text.endswith(".json"):  # no JSON object does
+            text = (folder / text).read_text("utf-8")
         inventory = Inventory.from_json(json.loads(text))
         inventory.require_role(own_account)
     except (OSError, ValueError, RecursionError) as error:

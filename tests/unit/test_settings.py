@@ -1,7 +1,9 @@
 """The settings: which environments are valid, and what the errors say."""
 
+import json
 import os
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +91,24 @@ def test_only_the_given_environment_is_read_and_names_are_case_sensitive(monkeyp
 def test_a_service_name_that_cloudwatch_would_not_accept_is_an_error(name: str) -> None:
     with pytest.raises(SettingsError, match="POWERTOOLS_SERVICE_NAME must be"):
         read({"CURSOR_KEY": KEY, "POWERTOOLS_SERVICE_NAME": name})
+
+
+def test_the_inventory_may_be_a_file_beside_the_functions_code(tmp_path: Path) -> None:
+    content = {"sources": [{"accounts": ["123456789012"], "regions": ["us-east-1", "eu-west-1"]}]}
+    (tmp_path / "inventory.json").write_text(json.dumps(content), encoding="utf-8")
+    environment = {"CURSOR_KEY": KEY, "LAMBDA_TASK_ROOT": str(tmp_path)}
+    inventory = read({**environment, "INVENTORY": "inventory.json"}).inventory
+    assert inventory is not None
+    assert [str(source) for source in inventory.sources] == ["123456789012/us-east-1", "123456789012/eu-west-1"]
+    assert read({"CURSOR_KEY": KEY, "INVENTORY": str(tmp_path / "inventory.json")}).inventory == inventory
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"\xff"], ids=["missing", "empty", "no sources", "not UTF-8"])
+def test_a_file_that_is_not_an_inventory_is_an_error(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "inventory.json").write_bytes(content)
+    with pytest.raises(SettingsError, match=r"^INVENTORY cannot be used: "):
+        read({"CURSOR_KEY": KEY, "LAMBDA_TASK_ROOT": str(tmp_path), "INVENTORY": "inventory.json"})
 
 
 def test_the_key_is_not_in_the_text_of_the_settings() -> None:
