@@ -75,8 +75,8 @@ class Aws:
         self.url = url
         self.folder = folder
 
-    def client(self, service: str, credentials: Credentials = OWNER) -> Any:
-        session: Any = boto3.Session(credentials.access_key, credentials.secret_key, region_name=REGION)
+    def client(self, service: str, credentials: Credentials = OWNER, region: str = REGION) -> Any:
+        session: Any = boto3.Session(credentials.access_key, credentials.secret_key, region_name=region)
         config = Config(proxies={}, retries={"total_max_attempts": 1})
         return session.client(service, endpoint_url=self.url, config=config)
 

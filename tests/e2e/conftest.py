@@ -48,12 +48,18 @@ def assert_nothing_is_left(aws: Aws) -> None:
 
 
 @pytest.fixture(scope="session")
-def guarded(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The API in front of ministack's own Bedrock. Both enforce signatures and IAM policies."""
+def strict_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    """A ministack with its own Bedrock. It enforces signatures and IAM policies."""
     with ministack(tmp_path_factory.mktemp("guarded"), AUTH="true") as aws:
         aws.bootstrap()
         with pytest.MonkeyPatch.context() as monkeypatch:
             isolate(monkeypatch)
             # The policy denies requests without TLS, and ministack has no TLS.
             aws.client("s3").delete_bucket_policy(Bucket=f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}")
-        yield aws.deploy(assembly)
+        yield aws
+
+
+@pytest.fixture(scope="session")
+def guarded(assembly: Path, strict_aws: Aws) -> Deployment:
+    """The API in front of ministack's own Bedrock."""
+    return strict_aws.deploy(assembly)
