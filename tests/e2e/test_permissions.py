@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from examples.client import ApiError, custom_models
-from tests.e2e.aws import REGION, ROOT, Deployment
+from tests.e2e.aws import ACCOUNT, REGION, ROOT, Deployment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -137,5 +137,5 @@ def test_a_missing_permission_of_the_role_is_reported(guarded: Deployment, iam: 
     finally:
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
     assert (response.status, response.kind) == (500, "upstream-denied")
-    assert (succeeded, error["errorMessage"]) == (False, response.body["detail"])
+    assert (succeeded, error["errorMessage"]) == (False, f"{response.body['detail']} (source {ACCOUNT}/{REGION})")
     assert guarded.get(MODELS).arns == [model]
