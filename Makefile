@@ -109,7 +109,7 @@ member-role: .venv/dev ## Print the template of the role that each other account
 help: ## List the targets and their options
 	@awk -F ':.*## ' ' \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z ]+:.*## / { printf "  make %-26s %s\n", $$1, $$2 } \
+		/^[a-z -]+:.*## / { printf "  make %-26s %s\n", $$1, $$2 } \
 		/^##: / { printf "         %s\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
 
 clean: ## Remove everything that was installed or generated

@@ -122,7 +122,7 @@ class TestHelp:
         result = make.run("help")
         assert (result.returncode, result.stderr) == (0, "")
         assert make.run().stdout == result.stdout
-        targets = set(re.findall(r"^  make ([a-z ]+?)  ", result.stdout, re.MULTILINE))
+        targets = set(re.findall(r"^  make ([a-z -]+?)  ", result.stdout, re.MULTILINE))
         (phony,) = re.findall(r"^\.PHONY: (.*)", MAKEFILE, re.MULTILINE)
         assert {target for line in targets for target in line.split()} == set(phony.split())
 
@@ -133,6 +133,7 @@ class TestHelp:
             "invoke": {"EVENT", "PORT"},
             "bench": {"ARGS"},
             "synth diff deploy destroy": {"STAGE", "AWS_PROFILE"},
+            "member-role": {"STAGE"},
         }
         found = {section.split("  ")[0]: set(re.findall(r"\b[A-Z_]{4,}\b", section)) for section in sections}
         assert {target: names for target, names in found.items() if names} == options
