@@ -204,6 +204,16 @@ class TestPartial:
         assert arns(*pages) == arns_of(*without(*denied, *elsewhere))
         assert pages[-1]["coverage"] == coverage(5, dict.fromkeys(denied, "upstream-denied"), elsewhere)
 
+    @pytest.mark.parametrize(
+        ("status", "kind"),
+        [(403, "upstream-denied"), (429, "upstream-throttled"), (500, "upstream-unavailable")],
+    )
+    def test_a_failure_is_not_a_region_without_the_operation(
+        self, deployment: Deployment, status: int, kind: str
+    ) -> None:
+        deployment.misbehave(SECOND, always=respond_with(error("UnknownOperationException", status)))
+        assert deployment.build().invoke(PARTIAL)["coverage"] == coverage(8, {SECOND: kind})
+
     def test_a_region_that_is_not_enabled_is_denied_and_the_text_says_so(self, deployment: Deployment) -> None:
         regions = [EAST, "af-south-1"]
         api = deployment.build(INVENTORY=inventory(regions=regions))

@@ -96,7 +96,8 @@ def translate(error: Exception, status: int, token: str | None) -> Exception:
     """
     if isinstance(error, ClientError):
         code, status = code_and_status(error.response)
-        if token is None and _is_not_offered(code, error.response):
+        # A code alone does not prove it: with another status, the region may have models.
+        if token is None and status in (400, 404) and _is_not_offered(code, error.response):
             return OperationNotOffered()
         return _error_for(code, status, token)
     if isinstance(error, HTTPClientError | BotocoreConnectionError | ResponseStreamingError):
