@@ -69,4 +69,6 @@ def main(stage: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m infra.member_role STAGE")
+    main(sys.argv[1])

@@ -166,6 +166,20 @@ class TestCache:
         assert sorted(call.account for call in deployment.sts.calls) == members
         assert not all_at_once.broken
 
+    @pytest.mark.parametrize(("forget_after", "calls"), [(-1, 2), (60, 1)], ids=["old", "new"])
+    def test_credentials_that_bedrock_does_not_accept_are_replaced_unless_they_are_new(
+        self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, forget_after: int, calls: int
+    ) -> None:
+        """The role was created again, or its sessions were revoked; or the region is not enabled."""
+        monkeypatch.setattr("custom_models.adapters.bedrock.credentials.FORGET_AFTER_SECONDS", forget_after)
+        api = deployment.build()
+        deployment.misbehave(OF_MEMBER[0], respond_with(bedrock.error("UnrecognizedClientException", 403)))
+        selection = {"accounts": [MEMBER], "regions": [REGIONS[0]]}
+        with pytest.raises(errors.UpstreamDenied):
+            api.invoke(selection)
+        assert api.invoke(selection)["coverage"]["complete"]
+        assert len(deployment.sts.calls) == calls
+
 
 NO_CREDENTIALS = b'<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"/>'
 

@@ -399,6 +399,29 @@ class TestShortTimeouts:
         assert before - 2 < after <= before or before == after == 0
 
 
+class TestInterruption:
+    def test_the_block_is_not_interrupted_if_what_it_waits_for_could_be_ended(self) -> None:
+        aborted = []
+
+        def abort() -> bool:
+            aborted.append(time.monotonic())
+            return True
+
+        with deadline.interrupt_after(0.05, abort):
+            time.sleep(0.2)
+        assert len(aborted) == 1
+
+    def test_otherwise_it_raises_a_timeout_error(self) -> None:
+        start = time.monotonic()
+        with pytest.raises(TimeoutError), deadline.interrupt_after(0.05, lambda: False):
+            time.sleep(5)
+        assert time.monotonic() - start < 2
+
+    def test_a_block_that_still_waits_a_second_later_is_interrupted(self) -> None:
+        with pytest.raises(TimeoutError), deadline.interrupt_after(0.05, lambda: True):
+            time.sleep(5)
+
+
 class TestTimeouts:
     def test_the_function_has_time_for_one_retry_and_ends_before_the_gateway_does(self) -> None:
         """API Gateway waits for 29 seconds."""

@@ -33,6 +33,8 @@ MAX_SECONDS = 1.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MESSAGE = re.compile(
     r"must (be|have|not be) .*|is not a parameter of this API( \(did you mean \w+\?\))?|and \d+ more are not .*"
+    r"|has an element .*|has [a-z0-9-]+( and \d+ more)?, not in the inventory of this API|has no region that .*"
+    r"|orders the models of one source, .*"
 )
 _DETAILS_WITHOUT_PARAMETER = (
     "The query string does not have the form that API Gateway sends.",
@@ -104,8 +106,9 @@ def _require_response(response: Any, method: object) -> None:
         assert body == ""
     elif status == 200:
         assert headers["Content-Type"] == "application/json"
-        if body != _DOCUMENT:
-            _SCHEMAS["Listing"].validate(_json(body))
+        content = _json(body)
+        if {**content, "servers": None} != {**json.loads(_DOCUMENT), "servers": None}:
+            _SCHEMAS["Listing"].validate(content)
     else:
         _require_problem(status, headers, _json(body))
     assert status in (200, 304, *PROBLEMS.values())

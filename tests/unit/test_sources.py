@@ -442,6 +442,26 @@ class TestLookAhead:
         listing(organization, usage=usage, maxItems=100)
         assert usage.calls == len(organization.calls) == 4
 
+    def test_calls_that_are_not_used_because_the_time_is_over_are_not_wasted(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Otherwise the next requests would read source by source, and take even longer."""
+        organization = Organization({source: Behavior(0) for source in sources(40)}, iter([True, False] * 40))
+        now = 0.0
+        monkeypatch.setattr("time.monotonic", lambda: now)
+
+        def take_long(request: PageRequest, usage: CallUsage) -> Page:
+            nonlocal now
+            now += 100 if request.source == sources(1)[0] else 0
+            return Organization.respond(organization, request, usage)
+
+        monkeypatch.setattr(organization, "respond", take_long)
+        query = from_json({"maxItems": 1000}, *organization.behaviors)
+        part = list_models(query, organization, signer(), Limits(deadline=60), Usage())
+        assert part.stop_reason == "budget"
+        assert part.cursor is not None
+        assert signer().verify(part.cursor, query.fingerprint).wasted == 0
+
     def test_no_source_is_fetched_ahead_while_too_many_calls_were_wasted(self) -> None:
         """Small sources first, so that a response is expected to have many."""
         models = [1] * 15 + [1000] * 60

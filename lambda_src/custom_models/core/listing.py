@@ -117,7 +117,9 @@ class _Walk:
         for call in self._ahead.values():
             if not call.cancel():
                 self._usage.add(call.usage)
-                self._waste()
+                # If the time is over, the number of calls was not the reason.
+                if self._has_time():
+                    self._waste()
 
     @property
     def _missing(self) -> int:

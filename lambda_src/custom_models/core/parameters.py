@@ -236,13 +236,15 @@ FILTERS = (
     Parameter(
         "baseModelArnEquals",
         String("the ARN of a custom or a foundation model", _MODEL_ARN, min_length=20, max_length=1011),
-        "Only models that were customized from this custom model or foundation model.",
+        "Only models that were customized from this custom model or foundation model. The ARN has a region, which "
+        "other regions do not match.",
     ),
     Parameter(
         "foundationModelArnEquals",
         # Bedrock's service model has no length here. These ARNs are a subset of those above, so the same limits apply.
         String("the ARN of a foundation model", _FOUNDATION_MODEL_ARN, min_length=20, max_length=1011),
-        "Only models that are based on this foundation model, directly or through other custom models.",
+        "Only models that are based on this foundation model, directly or through other custom models. The ARN has a "
+        "region, which other regions do not match.",
     ),
     Parameter(
         "isOwned",

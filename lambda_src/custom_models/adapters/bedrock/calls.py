@@ -17,7 +17,7 @@ from typing import Any
 
 from custom_models.adapters.bedrock import connections, deadline, events, response
 from custom_models.adapters.bedrock.credentials import RequestCredentials
-from custom_models.adapters.bedrock.errors import loggable_code, translate
+from custom_models.adapters.bedrock.errors import UNKNOWN_CREDENTIALS, loggable_code, translate
 from custom_models.adapters.bedrock.events import Exchange
 from custom_models.core.budget import CallUsage, Limits
 from custom_models.core.errors import UpstreamInvalid, UpstreamUnavailable
@@ -120,7 +120,7 @@ class BedrockCall:
     def _fetch(self) -> Page:
         exchange = self._exchange
         try:
-            with events.in_progress(exchange), deadline.interrupt_after(exchange.remaining):
+            with events.in_progress(exchange), deadline.interrupt_after(exchange.remaining, self._abort):
                 self._send(exchange)
             return response.page(exchange.content)
         except UpstreamInvalid:
@@ -132,6 +132,9 @@ class BedrockCall:
             connections.close(exchange)
             self.usage.error = TimeoutError.__name__
             raise UpstreamUnavailable from None
+
+    def _abort(self) -> bool:
+        return connections.abort(self._exchange)
 
     def _send(self, exchange: Exchange) -> None:
         request = self.request
@@ -147,8 +150,12 @@ class BedrockCall:
         try:
             next(iter(pages))
         except Exception as error:
+            if exchange.remaining <= 0:
+                raise TimeoutError from None  # whatever the end of the call looked like
             # The message of an exception may hold a URL and a token, so it is neither kept nor logged.
-            self.usage.error = loggable_code(error, exchange.status, request.token)
+            self.usage.error = code = loggable_code(error, exchange.status, request.token)
+            if code in UNKNOWN_CREDENTIALS:
+                self._calls.credentials.forget(request.source.account)
             raise translate(error, exchange.status, request.token) from None
 
 

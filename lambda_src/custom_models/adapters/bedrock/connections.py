@@ -14,8 +14,11 @@ from weakref import WeakSet
 from custom_models.adapters.bedrock import events
 from custom_models.adapters.bedrock.events import Exchange
 
-_lock = threading.Lock()
-"""Held while a connection passes to another exchange, so that no thread ends a connection that is no longer its own."""
+_lock = threading.RLock()
+"""Held while a connection passes to another exchange, so that no thread ends a connection that is no longer its own.
+
+Reentrant, because the alarm at the end of a call may abort its exchange while its thread holds the lock.
+"""
 
 
 def record(client: Any) -> None:
@@ -73,12 +76,14 @@ def close(exchange: Exchange) -> None:
             connection.close()
 
 
-def abort(exchange: Exchange) -> None:
-    """End an exchange in another thread: what it is waiting for on its connection fails."""
+def abort(exchange: Exchange) -> bool:
+    """End an exchange: what it is waiting for on its connection fails. Return whether it has a connection."""
     exchange.ends = float("-inf")
     connection = exchange.connection
     sock = getattr(connection, "sock", None)
     with _lock, suppress(OSError):
         if sock is not None and connection.exchange is exchange:
-            # Not the method of SSLSocket, which would also change state that the other thread is using.
+            # Not the method of SSLSocket, which would also change state that another thread is using.
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
+            return True
+    return False

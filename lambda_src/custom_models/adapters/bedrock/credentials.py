@@ -29,6 +29,10 @@ _CONFIG = Config(
 )
 
 
+FORGET_AFTER_SECONDS = 60
+"""Credentials that Bedrock does not accept are kept this long, so that STS is not called at every request."""
+
+
 class _OfExchange(Credentials):
     """Credentials whose values are those of the exchange in progress."""
 
@@ -101,6 +105,7 @@ class AccountCredentials:
         self._lock = threading.Lock()
         self._sts: Any = None
         self._cache: dict[str, tuple[ReadOnlyCredentials, float]] = {}
+        self._assumed_at: dict[str, float] = {}
 
     def known(self, account: str) -> ReadOnlyCredentials | None:
         """Return credentials that need no call; None if a member's role must be assumed."""
@@ -132,7 +137,16 @@ class AccountCredentials:
         credentials, expires = _parse(response)
         if exchange.remaining > 0:  # an abandoned call must not change what a later request uses
             self._cache[account] = credentials, expires
+            self._assumed_at[account] = self._now()
         return credentials
+
+    def forget(self, account: str) -> None:
+        """Drop the credentials of a member, which Bedrock does not accept, unless they are new.
+
+        New ones would not help then: the region is not enabled in the account.
+        """
+        if self._now() - self._assumed_at.get(account, 0) > FORGET_AFTER_SECONDS:
+            self._cache.pop(account, None)
 
     def _load_own(self) -> ReadOnlyCredentials:
         # botocore would renew them while it signs a request. A failure there could not be distinguished from a bug.
@@ -187,6 +201,10 @@ class RequestCredentials:
     def is_known(self, account: str) -> bool:
         """Return whether the credentials of an account need no call, or cannot be had in this request."""
         return self._accounts.is_cached(account) or account in self._failures
+
+    def forget(self, account: str) -> None:
+        """Drop credentials that Bedrock does not accept; see AccountCredentials."""
+        self._accounts.forget(account)
 
     def get(self, account: str, exchange: Exchange) -> ReadOnlyCredentials:
         """Return the credentials of an account. Raises what ``AccountCredentials.assume`` raises."""

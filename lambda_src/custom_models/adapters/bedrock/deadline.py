@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 CONNECT_TIMEOUT = 2
@@ -20,22 +20,28 @@ MAX_CALL_SECONDS = 12
 
 
 @contextmanager
-def interrupt_after(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError in the block after this many seconds, whatever the block is waiting for.
+def interrupt_after(seconds: float, abort: Callable[[], bool]) -> Iterator[None]:
+    """Call ``abort`` after this many seconds. If it returns False, or a second later, raise TimeoutError in the block.
 
     botocore's timeouts limit the time to connect to one address, and the time between two bytes. A
-    response that arrives byte by byte never exceeds them. Sockets raise TimeoutError too, so all
-    layers handle it. Only the main thread, in which Lambda calls the handler, can be interrupted.
+    response that arrives byte by byte never exceeds them. ``abort`` ends what the block is waiting for, without an
+    exception at a place where a library does not expect one, such as inside a lock. Sockets raise TimeoutError
+    too, so all layers handle it. Only the main thread, in which Lambda calls the handler, can be interrupted.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    is_aborted = False
+
     def expire(*_: object) -> None:
-        raise TimeoutError
+        nonlocal is_aborted
+        if is_aborted or not abort():
+            raise TimeoutError
+        is_aborted = True
 
     handler = signal.signal(signal.SIGALRM, expire)
-    timer = signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    timer = signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1)
     try:
         yield
     finally:

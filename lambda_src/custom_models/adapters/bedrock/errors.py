@@ -71,6 +71,11 @@ _DENIED_DETAILS = {
 """Denials whose cause is not a missing permission
 (https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html)."""
 
+UNKNOWN_CREDENTIALS = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
+)
+"""What a member's credentials cause after its role was created again or its sessions were revoked, for example."""
+
 _NO_RESPONSE = (HTTPClientError, BotocoreConnectionError, ResponseStreamingError, TimeoutError)
 """No whole response arrived in time. TimeoutError comes from ``deadline``, outside of what botocore converts."""
 
