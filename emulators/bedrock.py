@@ -16,7 +16,7 @@ from botocore.model import Shape
 
 from emulators.credentials import AuthenticationError, authenticate
 from emulators.faults import Fault, Faults, Parameters, respond_with
-from emulators.models import ACCOUNT, Model
+from emulators.models import ACCOUNT, Model, newest_first
 from emulators.server import Request, Response, json_response
 from emulators.validation import ValidationError, input_shape, parse
 
@@ -78,7 +78,7 @@ class Emulator(Faults):
 
     def load(self, models: Sequence[Model]) -> None:
         """Replace the models, and reset everything else."""
-        self._oldest_first = sorted(models, key=lambda model: (model.created, model.arn))
+        self._newest_first = newest_first(models)
         # Cached, so that every page of a large account takes the same time.
         self._listing = functools.lru_cache(maxsize=8)(self._find)
         self.calls: list[Parameters] = []
@@ -123,7 +123,7 @@ class Emulator(Faults):
         """Return the models of a listing in its order, and the position of each by its ARN."""
         values = dict(criteria)
         filters = [(passes, values[name]) for name, passes in self._filters.items() if name in values]
-        ordered = self._oldest_first if values.get("sortOrder") == "Ascending" else self._oldest_first[::-1]
+        ordered = self._newest_first[::-1] if values.get("sortOrder") == "Ascending" else self._newest_first
         models = [model for model in ordered if all(passes(model, value) for passes, value in filters)]
         return models, {model.arn: position for position, model in enumerate(models)}
 

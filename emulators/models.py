@@ -1,7 +1,7 @@
 """Plausible custom models for the Bedrock emulator."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -56,6 +56,11 @@ class Model:
             "modelStatus": self.status,
         }
         return {name: value for name, value in fields.items() if value is not None}
+
+
+def newest_first(models: Iterable[Model]) -> list[Model]:
+    """Return the models in the order in which the emulator of Bedrock lists them."""
+    return sorted(models, key=lambda model: (model.created, model.arn), reverse=True)
 
 
 def plausible_models(count: int, seed: int = 0, account: str = ACCOUNT, region: str = REGION) -> Sequence[Model]:

@@ -70,7 +70,6 @@ def _item(pattern: str, description: str) -> Any:
 _AccountId = Annotated[str, _string("[0-9]{12}")]
 _VpcEndpointId = Annotated[str, _string("vpce-[0-9a-f]+")]
 _Unique = AfterValidator(_check_unique)
-_CONFIG = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True)
 _REGION = "[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
 
 
@@ -92,27 +91,46 @@ _List = BeforeValidator(_check_list)
 _Lax = Field(strict=False)
 
 
-class Sources(BaseModel):
-    """Every one of these accounts in every one of these regions."""
+class _Model(BaseModel):
+    """A JSON object of settings. In ``cdk.json``, their names are in camelCase.
 
-    model_config = _CONFIG
+    A description says what a setting must be. Error messages quote it.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=True)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _quote_description(cls, value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        """Report one error for a field with a description. ``null`` is an error: omit the setting instead."""
+        description = cls.model_fields[str(info.field_name)].description
+        if description is None:
+            return validate(value)
+        try:
+            if value is not None:
+                return validate(value)
+        except ValidationError:
+            pass
+        raise PydanticCustomError("setting", "Input should be {description}", {"description": description})
+
+
+class Sources(_Model):
+    """Every one of these accounts in every one of these regions."""
 
     accounts: Annotated[tuple[Annotated[str, _item("[0-9]{12}", "an account id, 12 digits")], ...], _List, _Lax]
     regions: Annotated[tuple[Annotated[str, _item(_REGION, "a region, such as us-east-1")], ...], _List, _Lax]
 
 
-class Inventory(BaseModel):
+class Inventory(_Model):
     """The sources that a deployment lists, in this order. docs/inventory.md describes it."""
-
-    model_config = _CONFIG
 
     sources: Annotated[tuple[Annotated[Sources, _Object], ...], _List, _Lax]
     # The rules for these two are STS's own.
     member_role_name: Annotated[
-        str | None, _item(r"[\w+=,.@-]{1,64}", "the name of a role, 1 to 64 characters, without a path")
+        str | None, _string("[A-Za-z0-9_+=,.@-]{1,64}", "the name of a role, 1 to 64 characters, without a path")
     ] = None
     external_id: Annotated[
-        str | None, _item(r"[\w+=,.@:/-]{2,1224}", "an external id, 2 to 1224 letters, digits and _+=,.@:/-")
+        str | None, _string("[A-Za-z0-9_+=,.@:/-]{2,1224}", "an external id, 2 to 1224 letters, digits and _+=,.@:/-")
     ] = None
 
     @property
@@ -143,13 +161,8 @@ def _error(text: str) -> PydanticCustomError:
     return PydanticCustomError("sentence", "{text}", {"text": text})
 
 
-class Settings(BaseModel):
-    """The settings of one stage. In ``cdk.json``, their names are in camelCase; the README describes them.
-
-    A description says what the setting must be. Error messages quote it.
-    """
-
-    model_config = _CONFIG
+class Settings(_Model):
+    """The settings of one stage. The README describes them."""
 
     account: Annotated[_AccountId | None, Field(description="an account id, 12 digits")] = None
     region: Annotated[str | None, _string(_REGION, "a region, such as us-east-1")] = None
@@ -182,19 +195,11 @@ class Settings(BaseModel):
     removal_policy: Literal["destroy", "retain"] = "destroy"
     inventory: Annotated[Inventory | None, _Object] = None
 
-    @field_validator("*", mode="wrap")
-    @classmethod
-    def _quote_description(cls, value: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
-        """Report one error for a field with a description. ``null`` is an error: omit the setting instead."""
-        description = cls.model_fields[str(info.field_name)].description
-        if description is None:
-            return validate(value)
-        try:
-            if value is not None:
-                return validate(value)
-        except ValidationError:
-            pass
-        raise PydanticCustomError("setting", "Input should be {description}", {"description": description})
+    @property
+    def members(self) -> list[str]:
+        """The accounts of the inventory in which the function assumes a role."""
+        accounts = self.inventory.accounts if self.inventory is not None else []
+        return [account for account in accounts if account != self.account]
 
     @model_validator(mode="after")
     def _check_inventory(self) -> Self:
@@ -209,9 +214,8 @@ class Settings(BaseModel):
                     f".inventory.sources has the region {region}, which botocore does not list for Bedrock in the "
                     f"partition of {self.region}. It lists {', '.join(offered)}."
                 )
-        others = [account for account in self.inventory.accounts if account != self.account]
-        if others and self.inventory.member_role_name is None:
-            raise _error(f".inventory needs memberRoleName, because it has other accounts, such as {others[0]}.")
+        if self.members and self.inventory.member_role_name is None:
+            raise _error(f".inventory needs memberRoleName, because it has other accounts, such as {self.members[0]}.")
         return self
 
 
@@ -233,12 +237,6 @@ class Config(Settings):
     """The stage to deploy: its name and its settings."""
 
     stage: str
-
-    @property
-    def members(self) -> list[str]:
-        """The accounts of the inventory in which the function assumes a role."""
-        accounts = self.inventory.accounts if self.inventory is not None else []
-        return [account for account in accounts if account != self.account]
 
     def role_name(self, region: str) -> str:
         """Return the name of the function's role in a region. Members trust this name, so it must not change."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulators.bedrock import Organization
-from emulators.models import ACCOUNT, Model, plausible_models
+from emulators.models import ACCOUNT, Model, newest_first, plausible_models
 from emulators.sts import Sts
 from tests.api import Api
 
@@ -28,10 +28,7 @@ def models_of(source: str, count: int = 4) -> Sequence[Model]:
 
 def arns_of(*sources: str) -> list[str]:
     """Return the ARNs of all models of these sources, in the order of a listing."""
-    newest_first = (
-        sorted(models_of(source), key=lambda model: (model.created, model.arn), reverse=True) for source in sources
-    )
-    return [model.arn for models in newest_first for model in models]
+    return [model.arn for source in sources for model in newest_first(models_of(source))]
 
 
 def inventory(accounts: Sequence[str] = ACCOUNTS, regions: Sequence[str] = REGIONS, **fields: str) -> str:

@@ -184,29 +184,29 @@ def attempt(handler: Handler, emulator: Emulator, case: Case, *, later: bool, ti
 class Sources:
     """Three sources with ten models each, the function's own account and two members, and STS."""
 
-    NAMES = ("123456789012/us-east-1", "111122223333/us-east-1", "444455556666/us-east-1")
-    FAULTY = NAMES[1]
+    ACCOUNTS = ("123456789012", "111122223333", "444455556666")
+    FAULTY = ACCOUNTS[1]
+    REGION = "us-east-1"
     ROLE = "custom-models-reader"
     INVENTORY = json.dumps(
         {
-            "sources": [{"accounts": [name.partition("/")[0] for name in NAMES], "regions": ["us-east-1"]}],
+            "sources": [{"accounts": ACCOUNTS, "regions": [REGION]}],
             "memberRoleName": ROLE,
         }
     )
 
     def __init__(self) -> None:
         """Start without faults."""
-        self.models = {name: plausible_models(10, account=name.partition("/")[0]) for name in self.NAMES}
-        accounts = [name.partition("/")[0] for name in self.NAMES]
+        self.models = {f"{account}/{self.REGION}": plausible_models(10, account=account) for account in self.ACCOUNTS}
         self.bedrock = Organization(self.models)
-        self.sts = Sts({f"arn:aws:iam::{account}:role/{self.ROLE}": None for account in accounts})
+        self.sts = Sts({f"arn:aws:iam::{account}:role/{self.ROLE}": None for account in self.ACCOUNTS})
 
     def attempt(self, handler: Handler, case: SourceCase, *, allow_partial: bool, timeout: float) -> Outcome:
         """Try a case with the second source."""
         self.bedrock.load(self.models)
         for faults_of, service in (
-            (case.bedrock, self.bedrock.sources[self.FAULTY]),
-            (case.sts, self.sts.faults[self.FAULTY.partition("/")[0]]),
+            (case.bedrock, self.bedrock.sources[f"{self.FAULTY}/{self.REGION}"]),
+            (case.sts, self.sts.faults[self.FAULTY]),
         ):
             *once, last = faults_of
             service.misbehave(*once, always=last)

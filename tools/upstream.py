@@ -24,7 +24,7 @@ from emulators import bedrock, faults
 from emulators.bedrock import Emulator
 from emulators.credentials import authenticate
 from emulators.faults import Fault, Parameters
-from emulators.models import ACCOUNT, Model, plausible_models
+from emulators.models import ACCOUNT, Model, newest_first, plausible_models
 from emulators.server import Request, Response, serve
 from emulators.sts import Sts
 from tools.processes import ROOT
@@ -47,11 +47,6 @@ FAULT_PROBLEMS = frozenset(problem for problem, _ in _FAULTS)
 def newest(count: int, models: int) -> list[str]:
     """Return the ARNs of the first ``count`` models in the listing of an account with this many models."""
     return [model.arn for model in newest_first(plausible_models(models))[:count]]
-
-
-def newest_first(models: Sequence[Model]) -> Sequence[Model]:
-    """Return the models in the order of Bedrock's emulator."""
-    return sorted(models, key=lambda model: (model.created, model.arn), reverse=True)
 
 
 @dataclass(frozen=True)

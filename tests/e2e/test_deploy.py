@@ -15,13 +15,14 @@ import pytest
 from custom_models.adapters.signing_keys import StaticKey
 from custom_models.core.cursor import CursorSigner
 from custom_models.core.errors import CursorMismatch, InvalidCursor
+from emulators.models import newest_first
 from tests.api import Response
 from tests.e2e.aws import ACCOUNT, APP, MODELS, REGION, ROOT, STAGE, Deployment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PATH = "/v1/custom-models"
-ARNS = [model.arn for model in sorted(MODELS, key=lambda model: (model.created, model.arn))[::-1]]
+ARNS = [model.arn for model in newest_first(MODELS)]
 
 
 def test_the_outputs_name_existing_resources(deployment: Deployment) -> None:

@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from emulators.models import plausible_models
+from emulators.models import newest_first, plausible_models
 from local.api_gateway import Context, Handler
 
 Serve: TypeAlias = Callable[[Handler], str]
 Reply: TypeAlias = Callable[..., list[Any]]
 
-MODELS = sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)
+MODELS = newest_first(plausible_models(300))
 ARNS = [model.arn for model in MODELS]
 
 

@@ -10,10 +10,10 @@ from custom_models.adapters.rest_api.problem import STATUS
 from custom_models.core import errors
 from emulators.bedrock import Emulator, deny, internal_error, throttle, unknown_operation
 from emulators.faults import Fault, not_json
-from emulators.models import plausible_models
+from emulators.models import newest_first, plausible_models
 from tests.api import Api
 
-MODELS = sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)
+MODELS = newest_first(plausible_models(300))
 """In the default order: newest first."""
 
 

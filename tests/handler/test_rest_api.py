@@ -17,12 +17,12 @@ from custom_models.core.cursor import CursorSigner, Position
 from custom_models.core.errors import ExpiredCursor
 from emulators.bedrock import Emulator, deny, fields, internal_error, throttle, unknown_operation
 from emulators.faults import not_json
-from emulators.models import plausible_models
+from emulators.models import newest_first, plausible_models
 from local.api_gateway import Context, proxy_event
 from tests.api import KEY, Api, Response
 from tests.doubles import from_text
 
-MODELS = sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)
+MODELS = newest_first(plausible_models(300))
 """In the default order: newest first."""
 
 DOCUMENT = "/v1/openapi.json"

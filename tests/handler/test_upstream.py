@@ -17,7 +17,7 @@ from custom_models.core import errors
 from custom_models.dispatch import RESERVED_SECONDS
 from emulators.bedrock import Emulator, deny, error, fields, internal_error, throttle, unknown_operation
 from emulators.faults import Fault, body, cut, disconnect, drip, hang, not_json, respond_with, unavailable
-from emulators.models import plausible_models
+from emulators.models import newest_first, plausible_models
 from emulators.server import json_response
 from local.api_gateway import FUNCTION_TIMEOUT
 from tests.api import NOWHERE, Api
@@ -25,7 +25,7 @@ from tests.api import NOWHERE, Api
 NewApi = Callable[[], Api]
 Logged = Callable[[], dict[str, Any]]
 
-ARNS = [m.arn for m in sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)]
+ARNS = [m.arn for m in newest_first(plausible_models(300))]
 """In the default order: newest first."""
 
 SUMMARY = plausible_models(1)[0].summary()

@@ -7,6 +7,7 @@ import pytest
 from custom_models.adapters.bedrock import deadline
 from custom_models.dispatch import RESERVED_SECONDS
 from emulators.bedrock import Emulator
+from emulators.models import newest_first
 from emulators.server import serve
 from tests.api import Api
 from tools.faults import MODELS, REPORT, Case, SourceCase, Sources, attempt, cases, source_cases
@@ -14,7 +15,7 @@ from tools.faults import MODELS, REPORT, Case, SourceCase, Sources, attempt, cas
 # They wait for timeouts; tests/handler/test_upstream.py has the quick ones.
 pytestmark = pytest.mark.slow
 
-NEWEST_FIRST = [model.arn for model in sorted(MODELS, key=lambda it: (it.created, it.arn), reverse=True)]
+NEWEST_FIRST = [model.arn for model in newest_first(MODELS)]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from emulators import secrets_manager
 from emulators.bedrock import Emulator, Organization, deny, internal_error, throttle, unknown_operation
 from emulators.faults import Fault, drip, hang, not_json
 from emulators.lambda_runtime import Function
-from emulators.models import Model, plausible_models
+from emulators.models import Model, newest_first, plausible_models
 from emulators.secrets_manager import SecretsManager
 from emulators.server import serve
 from emulators.sts import Sts
@@ -25,7 +25,7 @@ from tests.runtime.function import Start
 
 pytestmark = pytest.mark.slow
 
-MODELS = sorted(plausible_models(300), key=lambda model: (model.created, model.arn), reverse=True)
+MODELS = newest_first(plausible_models(300))
 ARNS = [model.arn for model in MODELS]
 
 needs_python_of_the_runtime = pytest.mark.skipif(

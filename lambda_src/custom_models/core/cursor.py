@@ -88,12 +88,11 @@ class Position(NamedTuple):
 
 def _advance(position: SourcePosition | None, token: str, models: int) -> SourcePosition:
     digest = _digest(token)
-    empty_pages = 0 if models else 1
     if position is None:
-        return SourcePosition(token, 1, digest, empty_pages)
+        return SourcePosition(token, 1, digest, 0 if models else 1)
     if token == position.token or digest == position.mark:
         raise UpstreamInvalid(TOKEN_REPEATED)
-    empty_pages = position.empty_pages + 1 if empty_pages else 0
+    empty_pages = 0 if models else position.empty_pages + 1
     if empty_pages >= MAX_EMPTY_PAGES:
         raise UpstreamInvalid(f"Bedrock returned {MAX_EMPTY_PAGES:,} empty pages in a row.")
     steps = position.steps + 1

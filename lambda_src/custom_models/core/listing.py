@@ -131,14 +131,14 @@ class _Walk:
         More would waste calls, and fewer would cost time (docs/adr/0012-look-ahead.md).
         """
         position = self.position
-        if position.current is not None or position.wasted * _MAX_WASTE > index:
+        if position.current is not None or position.wasted * _MAX_WASTE > index or not self._has_time():
             return
         expected = (position.given + _EXPECTED_MODELS) / (index + 1)
         count = min(int(self._missing / expected), MAX_AHEAD, len(self._query.sources) - index)
-        if count > 1 and self._has_time():
+        if count > 1:
             self._calls.prepare(self._query.sources[index + 1 : index + 2 * count])
         for ahead in range(index + 1, index + count):
-            if ahead not in self._ahead and self._has_time():
+            if ahead not in self._ahead:
                 self._ahead[ahead] = self._calls.start(self._request(ahead, None))
 
     def _read_page(self, index: int) -> str | None:

@@ -8,7 +8,6 @@ same ``paginate()`` would be wrong: botocore sends the same ``maxResults`` each 
 """
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -21,10 +20,8 @@ from custom_models.adapters.bedrock.errors import UNKNOWN_CREDENTIALS, loggable_
 from custom_models.adapters.bedrock.events import Exchange
 from custom_models.core.budget import CallUsage, Limits
 from custom_models.core.errors import UpstreamInvalid, UpstreamUnavailable
+from custom_models.core.listing import MAX_AHEAD
 from custom_models.core.models import Page, PageRequest, Source
-
-MAX_THREADS = 16
-"""The maximum number of threads of a request."""
 
 
 class BedrockCalls:
@@ -60,14 +57,14 @@ class BedrockCalls:
     def _run(self, task: "BackgroundCall | _Credentials") -> None:
         self._started.append(task)
         self._queue.put(task)
-        if len(self._started) <= MAX_THREADS:
+        if len(self._started) <= MAX_AHEAD:
             threading.Thread(target=self._work, daemon=True).start()
 
     def close(self) -> None:
         """Abandon all calls that are still running."""
         for call in self._started:
             call.abandon()
-        for _ in self._started[:MAX_THREADS]:
+        for _ in self._started[:MAX_AHEAD]:
             self._queue.put(None)
 
     def _work(self) -> None:
@@ -84,7 +81,7 @@ class _Credentials:
         self._exchange = Exchange(CallUsage(), calls.limits.deadline)
 
     def run(self) -> None:
-        self._exchange.ends = min(self._exchange.ends, time.monotonic() + deadline.MAX_CALL_SECONDS)
+        self._exchange.begin()
         # A failure is kept for the calls that need these credentials. They report it.
         with suppress(Exception), events.in_progress(self._exchange):
             if self._exchange.remaining > 0:
@@ -115,7 +112,7 @@ class BedrockCall:
 
     def _begin(self) -> None:
         self.usage.late = self._calls.limits.remaining < deadline.MAX_CALL_SECONDS
-        self._exchange.ends = min(self._exchange.ends, time.monotonic() + deadline.MAX_CALL_SECONDS)
+        self._exchange.begin()
 
     def _fetch(self) -> Page:
         exchange = self._exchange

@@ -8,9 +8,10 @@ import botocore.session
 from botocore.config import Config
 
 from custom_models.adapters.bedrock import connections, deadline, events
-from custom_models.adapters.bedrock.calls import MAX_THREADS, BedrockCalls
+from custom_models.adapters.bedrock.calls import BedrockCalls
 from custom_models.adapters.bedrock.credentials import AccountCredentials, RequestCredentials, sign_per_exchange
 from custom_models.core.budget import Limits
+from custom_models.core.listing import MAX_AHEAD
 
 
 class Bedrock:
@@ -42,7 +43,7 @@ def _paginator(session: boto3.Session, region: str) -> Any:
             connect_timeout=deadline.CONNECT_TIMEOUT,
             read_timeout=deadline.READ_TIMEOUT,
             retries={"mode": "standard", "total_max_attempts": deadline.MAX_ATTEMPTS},
-            max_pool_connections=MAX_THREADS + 1,
+            max_pool_connections=MAX_AHEAD + 1,
             # Set here because botocore would send AWS_BEARER_TOKEN_BEDROCK instead of a signature, if it is set: the
             # models of the token's account would be listed as those of every source.
             signature_version="v4",

@@ -28,7 +28,6 @@ _CONFIG = Config(
     connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": deadline.MAX_ATTEMPTS}
 )
 
-
 FORGET_AFTER_SECONDS = 60
 """Credentials that Bedrock does not accept are kept this long, so that STS is not called at every request."""
 
@@ -82,6 +81,15 @@ class MemberRole(NamedTuple):
         return {"RoleArn": arn, "RoleSessionName": self.session_name, **external_id}
 
 
+class _Assumed(NamedTuple):
+    """The credentials of a member's role; times are in seconds since the epoch."""
+
+    credentials: ReadOnlyCredentials
+    expires: float
+    at: float
+    """When the role was assumed."""
+
+
 class AccountCredentials:
     """The credentials of all accounts. Those of members are cached. Safe to share between threads."""
 
@@ -104,19 +112,19 @@ class AccountCredentials:
         self._now = now
         self._lock = threading.Lock()
         self._sts: Any = None
-        self._cache: dict[str, tuple[ReadOnlyCredentials, float]] = {}
-        self._assumed_at: dict[str, float] = {}
+        self._assumed: dict[str, _Assumed] = {}
 
     def known(self, account: str) -> ReadOnlyCredentials | None:
         """Return credentials that need no call; None if a member's role must be assumed."""
         if account == self._own_account:
             return self._load_own()
-        return self._cache[account][0] if self.is_cached(account) else None
+        assumed = self._assumed.get(account)
+        return assumed.credentials if assumed is not None and self._is_valid(assumed) else None
 
     def is_cached(self, account: str) -> bool:
         """Return whether the credentials of an account are here: its own always are."""
-        _, expires = self._cache.get(account, (None, 0.0))
-        return account == self._own_account or self._now() < expires - RENEW_BEFORE_SECONDS
+        assumed = self._assumed.get(account)
+        return account == self._own_account or (assumed is not None and self._is_valid(assumed))
 
     def assume(self, account: str, exchange: Exchange) -> ReadOnlyCredentials:
         """Assume the role of a member, and return its credentials.
@@ -134,19 +142,22 @@ class AccountCredentials:
             exchange.usage.error = f"sts:{loggable_code(error, exchange.status, None)}"
             raise translate_role(error, exchange.status) from None
         exchange.status = 0  # Bedrock has not responded yet
-        credentials, expires = _parse(response)
+        assumed = _Assumed(*_parse(response), self._now())
         if exchange.remaining > 0:  # an abandoned call must not change what a later request uses
-            self._cache[account] = credentials, expires
-            self._assumed_at[account] = self._now()
-        return credentials
+            self._assumed[account] = assumed
+        return assumed.credentials
 
     def forget(self, account: str) -> None:
         """Drop the credentials of a member, which Bedrock does not accept, unless they are new.
 
         New ones would not help then: the region is not enabled in the account.
         """
-        if self._now() - self._assumed_at.get(account, 0) > FORGET_AFTER_SECONDS:
-            self._cache.pop(account, None)
+        assumed = self._assumed.get(account)
+        if assumed is not None and self._now() - assumed.at > FORGET_AFTER_SECONDS:
+            self._assumed.pop(account, None)
+
+    def _is_valid(self, assumed: "_Assumed") -> bool:
+        return self._now() < assumed.expires - RENEW_BEFORE_SECONDS
 
     def _load_own(self) -> ReadOnlyCredentials:
         # botocore would renew them while it signs a request. A failure there could not be distinguished from a bug.

@@ -99,18 +99,9 @@ def translate(error: Exception, status: int, token: str | None) -> Exception:
         status: the status of the last response; 0 if there was none.
         token: the token that the call sent.
     """
-    if isinstance(error, ClientError):
-        code, status = code_and_status(error.response)
-        # A code alone does not prove it: with another status, the region may have models.
-        if token is None and status in (400, 404) and _is_not_offered(code, error.response):
-            return OperationNotOffered()
-        return _error_for(code, status, token)
-    if isinstance(error, HTTPClientError | BotocoreConnectionError | ResponseStreamingError):
-        return UpstreamUnavailable()
-    if isinstance(error, _PARSER_ERRORS) and status:
-        # Without a response, the same exceptions are bugs, here or in a credential provider.
-        return UpstreamInvalid() if status < 300 else _error_for("", status, token)
-    return error
+    if isinstance(error, ClientError) and token is None and _is_not_offered(error.response):
+        return OperationNotOffered()
+    return _known_error(error, status, token) or error
 
 
 def translate_credentials(error: Exception) -> Exception:
@@ -129,14 +120,10 @@ def translate_role(error: Exception, status: int) -> UpstreamError:
 
     ``status`` is the status of the last response; 0 if there was none.
     """
-    known: object = None
-    if isinstance(error, ClientError):
-        known = _error_for(*code_and_status(error.response), None)
-    elif isinstance(error, _PARSER_ERRORS) and status:
-        known = UpstreamInvalid() if status < 300 else _error_for("", status, None)
+    known = _known_error(error, status, None)
     if isinstance(known, UpstreamThrottled):
         return UpstreamThrottled("STS limits the rate of these requests; wait and send the same request again.")
-    if isinstance(known, UpstreamUnavailable) or isinstance(error, _NO_RESPONSE):
+    if isinstance(known, UpstreamUnavailable):
         return UpstreamUnavailable("STS did not answer correctly or in time; wait and send the same request again.")
     if isinstance(known, UpstreamInvalid):
         return UpstreamInvalid("STS returned a response that is not valid.")
@@ -164,15 +151,31 @@ def code_and_status(parsed: Any) -> tuple[str, int]:
     return code if isinstance(code, str) else "", parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
 
 
-def _is_not_offered(code: str, parsed: Any) -> bool:
+def _is_not_offered(parsed: Any) -> bool:
     """Return whether an error response means that the region does not have the operation.
 
     Any other ValidationException is a failure: it must not look like an account without models.
     https://github.com/cartography-cncf/cartography/pull/2225
     """
+    code, status = code_and_status(parsed)
+    if status not in (400, 404):
+        # A code alone does not prove it: with another status, the region may have models.
+        return False
     message = parsed.get("Error", {}).get("Message")
     unknown = isinstance(message, str) and "unknown operation" in message.lower()
     return code in ("UnknownOperationException", "UnknownOperation") or (code == "ValidationException" and unknown)
+
+
+def _known_error(error: Exception, status: int, token: str | None) -> Exception | None:
+    """Return the core's error for an exception of a call to AWS; None if only a bug explains it."""
+    if isinstance(error, ClientError):
+        return _error_for(*code_and_status(error.response), token)
+    if isinstance(error, _NO_RESPONSE):
+        return UpstreamUnavailable()
+    if isinstance(error, _PARSER_ERRORS) and status:
+        # Without a response, the same exceptions are bugs, here or in a credential provider.
+        return UpstreamInvalid() if status < 300 else _error_for("", status, token)
+    return None
 
 
 def _error_for(code: str, status: int, token: str | None) -> Exception:

@@ -38,6 +38,10 @@ class Exchange:
         self.content: object = None
         """The JSON content of a response with status 200; None if there is none, or it is not JSON."""
 
+    def begin(self) -> None:
+        """Start the time of the call. It ends before the deadline of its request, and after ``MAX_CALL_SECONDS``."""
+        self.ends = min(self.ends, time.monotonic() + deadline.MAX_CALL_SECONDS)
+
     @property
     def remaining(self) -> float:
         """Seconds until the call must end."""
