@@ -67,7 +67,7 @@ class Call(Protocol):
     """What the call has used so far."""
 
     def cancel(self) -> bool:
-        """Prevent that the call starts. Return False if it has already started."""
+        """Prevent the call from starting. Return False if it has already started."""
         ...
 
     def result(self) -> Page:
@@ -99,7 +99,7 @@ class Calls(Protocol):
         ...
 
     def prepare(self, sources: Sequence[Source]) -> None:
-        """Get in the background what calls for these sources will need, such as credentials."""
+        """Load in the background what calls of these sources will need, such as credentials."""
         ...
 
     def close(self) -> None:

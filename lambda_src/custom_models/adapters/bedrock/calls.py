@@ -174,7 +174,7 @@ class BackgroundCall(BedrockCall):
                 self._future.set_exception(error)
 
     def cancel(self) -> bool:
-        """Prevent that the call starts; return False if it has already started."""
+        """Prevent the call from starting; return False if it has already started."""
         return self._future.cancel()
 
     def result(self) -> Page:

@@ -122,7 +122,7 @@ class AccountCredentials:
         return assumed.credentials if assumed is not None and self._is_valid(assumed) else None
 
     def is_cached(self, account: str) -> bool:
-        """Return whether the credentials of an account are here: its own always are."""
+        """Return whether the credentials of an account need no call of STS. Those of the own account never do."""
         assumed = self._assumed.get(account)
         return account == self._own_account or (assumed is not None and self._is_valid(assumed))
 
@@ -210,7 +210,7 @@ class RequestCredentials:
         self._failures: dict[str, tuple[UpstreamError, str | None]] = {}
 
     def is_known(self, account: str) -> bool:
-        """Return whether the credentials of an account need no call, or cannot be had in this request."""
+        """Return whether the credentials of an account need no call, or could not be loaded in this request."""
         return self._accounts.is_cached(account) or account in self._failures
 
     def forget(self, account: str) -> None:

@@ -116,7 +116,7 @@ def translate_credentials(error: Exception) -> Exception:
 
 
 def translate_role(error: Exception, status: int) -> UpstreamError:
-    """Return the core's error for an exception of AssumeRole. What cannot be repeated is a denial.
+    """Return the core's error for an exception of AssumeRole. If a retry cannot help, it is a denial.
 
     ``status`` is the status of the last response; 0 if there was none.
     """
