@@ -25,6 +25,7 @@ _RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 10
 
 MAX_ACCOUNTS = 100
 MAX_SOURCES = 500
+MAX_TAGS = 50
 
 
 class ConfigError(ValueError):
@@ -71,6 +72,29 @@ _AccountId = Annotated[str, _string("[0-9]{12}")]
 _VpcEndpointId = Annotated[str, _string("vpce-[0-9a-f]+")]
 _Unique = AfterValidator(_check_unique)
 _REGION = "[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
+
+
+# The rules for tags, and what they are for: https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html
+_TAG = r"[\w .:/=+@-]"
+
+
+def _check_tags(tags: object) -> object:
+    """Check the rules that hold for the tags of every AWS service."""
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+        raise PydanticCustomError("setting", "Input should be an object of strings")
+    if len(tags) > MAX_TAGS:
+        raise _error(f" has {len(tags)} tags; the maximum is {MAX_TAGS}.")
+    for key, value in tags.items():
+        if not re.fullmatch(f"{_TAG}{{1,128}}", key) or key.lower().startswith("aws:"):
+            raise _error(
+                f" has the key {key!r}; a key is 1 to 128 letters, digits, spaces and _.:/=+-@, not starting with aws:."
+            )
+        if not re.fullmatch(f"{_TAG}{{1,256}}", value):
+            raise _error(f".{key} must be 1 to 256 letters, digits, spaces and _.:/=+-@, not {value!r}.")
+    # IAM does not distinguish them: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+    if len({key.lower() for key in tags}) < len(tags):
+        raise _error(" has keys that differ only in case; IAM takes them for the same key.")
+    return tags
 
 
 def _check_list(value: object) -> object:
@@ -162,7 +186,7 @@ def _error(text: str) -> PydanticCustomError:
 
 
 class Settings(_Model):
-    """The settings of one stage. The README describes them."""
+    """The settings of one stage. docs/settings.md describes them."""
 
     account: Annotated[_AccountId | None, Field(description="an account id, 12 digits")] = None
     region: Annotated[str | None, _string(_REGION, "a region, such as us-east-1")] = None
@@ -193,6 +217,22 @@ class Settings(_Model):
     ] = ()
     api_gateway_log_role: Annotated[bool, Field(description="true or false")] = True
     removal_policy: Literal["destroy", "retain"] = "destroy"
+    tags: Annotated[dict[str, str], BeforeValidator(_check_tags)] = {}
+    permissions_boundary: Annotated[
+        str | None,
+        _string(
+            "arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/([A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,128}",
+            "the ARN of a policy",
+        ),
+    ] = None
+    kms_key_arn: Annotated[
+        str | None,
+        _string(
+            f"arn:aws[a-z-]*:kms:{_REGION}:[0-9]{{12}}:key/[A-Za-z0-9-]+",
+            "the ARN of a KMS key; the ARN of an alias does not work",
+        ),
+    ] = None
+    tracing: Annotated[bool, Field(description="true or false")] = False
     inventory: Annotated[Inventory | None, _Object] = None
 
     @property
@@ -200,6 +240,17 @@ class Settings(_Model):
         """The accounts of the inventory in which the function assumes a role."""
         accounts = self.inventory.accounts if self.inventory is not None else []
         return [account for account in accounts if account != self.account]
+
+    @model_validator(mode="after")
+    def _check_arns(self) -> Self:
+        """Check what would otherwise fail in the middle of a deployment."""
+        owner = self.permissions_boundary.split(":")[4] if self.permissions_boundary is not None else "aws"
+        if self.account is not None and owner not in ("aws", self.account):
+            raise _error(f".permissionsBoundary must be a policy of the account {self.account}, not of {owner}.")
+        region = self.kms_key_arn.split(":")[3] if self.kms_key_arn is not None else self.region
+        if self.region is not None and region != self.region:
+            raise _error(f".kmsKeyArn must be a key in the region {self.region}, not in {region}.")
+        return self
 
     @model_validator(mode="after")
     def _check_inventory(self) -> Self:

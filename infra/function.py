@@ -26,7 +26,10 @@ INVENTORY = "inventory.json"
 
 
 class Function(Construct):
-    """The Lambda function, published behind an alias. Without X-Ray, because its SDK slows down each cold start."""
+    """The Lambda function, published behind an alias.
+
+    ``tracing`` turns on X-Ray's segments of Lambda itself. X-Ray's SDK would slow down each cold start.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, config: Config, key: aws_secretsmanager.Secret) -> None:
         """Create the function; ``key`` is the secret with the signing key of the cursors."""
@@ -47,6 +50,7 @@ class Function(Construct):
                 reserved_concurrent_executions=config.reserved_concurrency,
                 role=_role(self, config, logs, key),
                 log_group=logs,
+                tracing=aws_lambda.Tracing.ACTIVE if config.tracing else None,
                 environment={
                     **_trust(config),
                     **({"INVENTORY": INVENTORY} if config.inventory is not None else {}),
@@ -83,10 +87,25 @@ def _role(scope: Construct, config: Config, logs: aws_logs.LogGroup, key: aws_se
         role.add_to_policy(aws_iam.PolicyStatement(actions=["bedrock:ListCustomModels"], resources=["*"]))
     _allow_members(scope, config, role)
     role.add_to_policy(aws_iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[key.secret_arn]))
+    if config.kms_key_arn is not None:
+        role.add_to_policy(_decrypt(config.kms_key_arn, key))
     role.add_to_policy(
         aws_iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[logs.log_group_arn])
     )
     return role
+
+
+def _decrypt(kms_key_arn: str, secret: aws_secretsmanager.Secret) -> aws_iam.PolicyStatement:
+    """Return the permission to decrypt this secret, and nothing else that the key encrypts.
+
+    Secrets Manager uses the caller's permission, and sends this encryption context
+    (https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html).
+    """
+    return aws_iam.PolicyStatement(
+        actions=["kms:Decrypt"],
+        resources=[kms_key_arn],
+        conditions={"StringEquals": {"kms:EncryptionContext:SecretARN": secret.secret_arn}},
+    )
 
 
 _ROLES_PER_POLICY = 50

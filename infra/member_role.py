@@ -40,6 +40,7 @@ def template(config: Config) -> dict[str, Any]:
                 "Type": "AWS::IAM::Role",
                 "Properties": {
                     "RoleName": config.inventory.member_role_name,
+                    **_guards(config),
                     "Description": "Assumed by the Custom Models API; it can list custom models and nothing else",
                     "AssumeRolePolicyDocument": _policy(trust),
                     "Policies": [{"PolicyName": "list-custom-models", "PolicyDocument": _policy(permission)}],
@@ -48,6 +49,18 @@ def template(config: Config) -> dict[str, Any]:
         },
         "Outputs": {"RoleArn": {"Value": {"Fn::GetAtt": ["Role", "Arn"]}}},
     }
+
+
+def _guards(config: Config) -> dict[str, Any]:
+    """Return the tags and the permissions boundary: the policy of the same name in the member account."""
+    guards: dict[str, Any] = {}
+    if config.tags:
+        guards["Tags"] = [{"Key": key, "Value": value} for key, value in config.tags.items()]
+    if config.permissions_boundary is not None:
+        *_, owner, policy = config.permissions_boundary.split(":", 5)
+        owner = "${AWS::AccountId}" if owner != "aws" else owner
+        guards["PermissionsBoundary"] = {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::{owner}:{policy}"}
+    return guards
 
 
 def _statement(action: str, **rest: object) -> dict[str, object]:

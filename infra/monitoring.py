@@ -1,5 +1,7 @@
 """Alarms and a dashboard: errors, latency, throttling by Bedrock, and who calls the API."""
 
+from typing import cast
+
 from aws_cdk import Aws, Duration, Stack, aws_cloudwatch, aws_iam, aws_sns, aws_sns_subscriptions
 from cdk_monitoring_constructs import (
     AlarmFactoryDefaults,
@@ -101,6 +103,7 @@ def _topic(scope: Construct, config: Config) -> aws_sns.ITopic | None:
     if config.alarm_email is None:
         return None
     topic = aws_sns.Topic(scope, "Topic", enforce_ssl=True)
+    cast("aws_sns.CfnTopic", topic.node.default_child).kms_master_key_id = config.kms_key_arn
     topic.add_to_resource_policy(
         aws_iam.PolicyStatement(
             actions=["sns:Publish"],

@@ -1,6 +1,8 @@
 """The stack: a table of contents of everything that is deployed."""
 
-from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_iam, aws_secretsmanager
+from typing import cast
+
+from aws_cdk import CfnOutput, RemovalPolicy, Stack, Tags, aws_iam, aws_secretsmanager
 from constructs import Construct
 
 from infra.config import Config
@@ -25,6 +27,7 @@ class CustomModelsStack(Stack):
         api = RestApi(self, "Api", config=config, alias=function.alias)
         Monitoring(self, "Monitoring", config=config, api=api, function=function)
         policy = _callers_policy(self, api, function)
+        _apply_to_all(self, config)
 
         CfnOutput(self, "Url", value=api.rest_api.url, description="Base URL; the listing is at v1/custom-models")
         CfnOutput(self, "FunctionAliasArn", value=function.alias.function_arn, description="For direct invocation")
@@ -40,13 +43,25 @@ class CustomModelsStack(Stack):
 
 
 def _cursor_key(scope: Construct, config: Config) -> aws_secretsmanager.Secret:
-    return aws_secretsmanager.Secret(
+    key = aws_secretsmanager.Secret(
         scope,
         "CursorKey",
         description="Signs the cursors of the Custom Models API. The README describes how to rotate it.",
         generate_secret_string=aws_secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
         removal_policy=RemovalPolicy[config.removal_policy.upper()],
     )
+    # Set on the resource, because the construct would try to change the policy of the KMS key.
+    cast("aws_secretsmanager.CfnSecret", key.node.default_child).kms_key_id = config.kms_key_arn
+    return key
+
+
+def _apply_to_all(stack: Stack, config: Config) -> None:
+    """Add the tags to everything that can have tags, and the permissions boundary to every role."""
+    for name, value in config.tags.items():
+        Tags.of(stack).add(name, value)
+    if config.permissions_boundary is not None:
+        boundary = aws_iam.ManagedPolicy.from_managed_policy_arn(stack, "Boundary", config.permissions_boundary)
+        aws_iam.PermissionsBoundary.of(stack).apply(boundary)
 
 
 def _callers_policy(scope: Construct, api: RestApi, function: Function) -> aws_iam.ManagedPolicy:

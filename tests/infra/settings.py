@@ -21,6 +21,10 @@ GOOD: dict[str, Any] = {
     "vpcEndpoints": ["vpce-0a1b2c3d"],
     "apiGatewayLogRole": False,
     "removalPolicy": "retain",
+    "tags": {"team": "ml-ops", "cost-center": "0042", "data classification": "internal"},
+    "permissionsBoundary": "arn:aws:iam::123456789012:policy/boundaries/developer",
+    "kmsKeyArn": "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+    "tracing": True,
     "inventory": {
         "sources": [{"accounts": ["123456789012", "210987654321"], "regions": ["eu-central-1", "us-east-1"]}],
         "memberRoleName": "custom-models-reader",

@@ -16,6 +16,7 @@ from infra.config import Config, ConfigError
 from tests.infra.settings import GOOD
 
 ROOT = Path(__file__).resolve().parents[2]
+OWN, OTHER = "123456789012", "210987654321"
 
 
 def read(settings: Any, stage: Any = "dev") -> Config:
@@ -73,6 +74,10 @@ def test_the_settings_are_immutable() -> None:
         *(("vpcEndpoints", bad) for bad in (["vpc-1"], "vpce-0a1b2c3d", [None])),
         *(("apiGatewayLogRole", bad) for bad in ("true", 1, None)),
         *(("removalPolicy", bad) for bad in ("Retain", "snapshot", True)),
+        *(("tags", bad) for bad in ("team=ml-ops", ["team"], {"cost-center": 42}, {"team": None}, None)),
+        *(("permissionsBoundary", bad) for bad in ("developer", "arn:aws:iam::123456789012:role/developer", None)),
+        *(("kmsKeyArn", bad) for bad in ("alias/key", "arn:aws:kms:eu-central-1:123456789012:alias/key", True)),
+        *(("tracing", bad) for bad in ("Active", 1, None)),
         *(("inventory", bad) for bad in ("inventory.json", ["us-east-1"], None, 5)),
     ],
 )
@@ -116,6 +121,12 @@ def test_an_unknown_setting_is_reported_with_the_names_of_all_settings(name: str
     "settings",
     [
         {"throttleRate": 50, "throttleBurst": 10},
+        {"tags": {}},
+        {"tags": {f"key {number}": "x" * 256 for number in range(50)}},
+        {"tags": {"Kostenträger": "größer: +1 @ a/b=c_d-e.f"}},
+        {"account": OWN, "permissionsBoundary": "arn:aws:iam::aws:policy/PowerUserAccess"},
+        {"account": OWN, "permissionsBoundary": f"arn:aws:iam::{OWN}:policy/a/b/c"},
+        {"region": "us-gov-west-1", "kmsKeyArn": f"arn:aws-us-gov:kms:us-gov-west-1:{OWN}:key/mrk-{'0' * 32}"},
         {"vpcEndpoints": ["vpce-0a1b2c3d"]},
         *({"region": region} for region in ("eusc-de-east-1", "us-gov-west-1", "cn-northwest-1", "us-iso-east-1")),
         *({"region": region} for region in ("ap-southeast-7", "mx-central-1", "il-central-1", "us-isob-east-1")),
@@ -123,6 +134,33 @@ def test_an_unknown_setting_is_reported_with_the_names_of_all_settings(name: str
 )
 def test_settings_of_real_accounts_are_accepted(settings: dict[str, Any]) -> None:
     assert read(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tags": {"aws:team": "x"}}, ".tags has the key 'aws:team'; a key is 1 to 128 letters"),
+        ({"tags": {"AWS:team": "x"}}, ".tags has the key 'AWS:team'; a key is 1 to 128 letters"),
+        ({"tags": {"": "x"}}, ".tags has the key ''; a key is 1 to 128 letters"),
+        ({"tags": {"k" * 129: "x"}}, f".tags has the key {'k' * 129!r}; a key is 1 to 128 letters"),
+        ({"tags": {"team\n": "x"}}, ".tags has the key 'team\\n'; a key is 1 to 128 letters"),
+        ({"tags": {"team": ""}}, ".tags.team must be 1 to 256 letters, digits, spaces and _.:/=+-@, not ''."),
+        ({"tags": {"team": "a,b"}}, ".tags.team must be 1 to 256 letters, digits, spaces and _.:/=+-@, not 'a,b'."),
+        ({"tags": {"team": "x" * 257}}, ".tags.team must be 1 to 256 letters"),
+        ({"tags": {"Team": "x", "team": "y"}}, ".tags has keys that differ only in case"),
+        ({"tags": {f"k{number}": "x" for number in range(51)}}, ".tags has 51 tags; the maximum is 50."),
+        (
+            {"account": OWN, "permissionsBoundary": f"arn:aws:iam::{OTHER}:policy/developer"},
+            f".permissionsBoundary must be a policy of the account {OWN}, not of {OTHER}.",
+        ),
+        (
+            {"region": "us-east-1", "kmsKeyArn": f"arn:aws:kms:us-east-2:{OWN}:key/mrk-{'0' * 32}"},
+            ".kmsKeyArn must be a key in the region us-east-1, not in us-east-2.",
+        ),
+    ],
+)
+def test_settings_that_would_fail_in_a_deployment_are_reported(settings: dict[str, Any], message: str) -> None:
+    assert error_message(settings).startswith(f"stages.dev{message}")
 
 
 @pytest.mark.parametrize("stage", [None, "", "a-", "-a", "a--b", "a_b", "1a", "a" * 21, "a-" * 10 + "b", 5, "dev\n"])
@@ -147,9 +185,6 @@ def test_a_stage_is_an_object(settings: object) -> None:
 def test_a_context_without_stages_points_to_cdk_json() -> None:
     with pytest.raises(ConfigError, match=r"cdk\.json"):
         Config.read({"stage": "dev"}.get)
-
-
-OWN, OTHER = "123456789012", "210987654321"
 
 
 def inventory(*entries: tuple[list[str], list[str]], **rest: object) -> dict[str, Any]:

@@ -16,7 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def role(**changed: object) -> dict[str, Any]:
-    settings = {"account": "123456789012", "region": "eu-central-1", "inventory": {**GOOD["inventory"], **changed}}
+    return role_of(inventory={**GOOD["inventory"], **changed})
+
+
+def role_of(**settings: object) -> dict[str, Any]:
+    settings = {"account": "123456789012", "region": "eu-central-1", "inventory": GOOD["inventory"], **settings}
     config = Config.read({"stage": "dev", "stages": {"dev": settings}}.get)
     properties: dict[str, Any] = template(config)["Resources"]["Role"]["Properties"]
     return properties
@@ -57,6 +61,24 @@ def test_it_may_list_custom_models_and_nothing_else() -> None:
 def test_it_has_the_name_in_the_settings_and_no_path() -> None:
     assert role(memberRoleName="reader")["RoleName"] == "reader"
     assert "Path" not in role()
+
+
+def test_it_has_the_tags_of_the_stage() -> None:
+    assert role_of(tags={"team": "ml-ops"})["Tags"] == [{"Key": "team", "Value": "ml-ops"}]
+    assert "Tags" not in role_of()
+
+
+@pytest.mark.parametrize(
+    ("boundary", "member_boundary"),
+    [
+        ("123456789012:policy/boundaries/developer", "${AWS::AccountId}:policy/boundaries/developer"),
+        ("aws:policy/PowerUserAccess", "aws:policy/PowerUserAccess"),
+    ],
+)
+def test_its_boundary_is_the_policy_of_that_name_in_its_own_account(boundary: str, member_boundary: str) -> None:
+    found = role_of(permissionsBoundary=f"arn:aws:iam::{boundary}")["PermissionsBoundary"]
+    assert found == {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::{member_boundary}"}
+    assert "PermissionsBoundary" not in role_of()
 
 
 @pytest.mark.parametrize("settings", [{}, {"account": "123456789012", "region": "eu-central-1"}])

@@ -8,6 +8,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from infra import monitoring, rest_api
 from infra.config import Config
@@ -441,6 +442,66 @@ class TestMonitoring:
         body = json.dumps(only(template, "AWS::CloudWatch::Dashboard")["DashboardBody"])
         assert "custom-models-dev" in body
         assert "by caller" in body
+
+
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundaries/developer"
+
+
+class TestGuardedOrganizations:
+    """Settings for organizations whose policies refuse resources without tags, a boundary, or a key of their own."""
+
+    def test_everything_that_can_have_tags_has_them(self) -> None:
+        found = synthesized(tags={"team": "ml-ops", "cost-center": "0042"}, alarm_email="ops@example.org").to_json()
+        tagged = {it["Type"] for it in found["Resources"].values() if tags_of(it) == TAGS}
+        untagged = {it["Type"] for it in found["Resources"].values() if tags_of(it) != TAGS}
+        assert not {kind for kind in untagged if taggable(kind)}
+        assert {"AWS::IAM::Role", "AWS::Lambda::Function", "AWS::SecretsManager::Secret", "AWS::SNS::Topic"} <= tagged
+
+    def test_other_tags_do_not_publish_another_version_of_the_function(self, template: Template) -> None:
+        assert versions(synthesized(tags={"team": "ml-ops"})) == versions(template)
+
+    def test_every_role_has_the_permissions_boundary(self) -> None:
+        roles = resources(synthesized(permissions_boundary=BOUNDARY), "AWS::IAM::Role")
+        assert [role["PermissionsBoundary"] for role in roles] == [BOUNDARY, BOUNDARY]
+
+    def test_the_key_encrypts_the_secret_the_logs_and_the_topic(self) -> None:
+        template = synthesized(kms_key_arn=KEY, alarm_email="ops@example.org")
+        assert only(template, "AWS::SecretsManager::Secret")["KmsKeyId"] == KEY
+        assert [group["KmsKeyId"] for group in resources(template, "AWS::Logs::LogGroup")] == [KEY, KEY]
+        assert only(template, "AWS::SNS::Topic")["KmsMasterKeyId"] == KEY
+
+    def test_the_function_may_decrypt_its_secret_and_nothing_else(self, template: Template) -> None:
+        found = only(synthesized(kms_key_arn=KEY), "AWS::IAM::Policy")["PolicyDocument"]["Statement"]
+        (decrypt,) = [it for it in found if it not in only(template, "AWS::IAM::Policy")["PolicyDocument"]["Statement"]]
+        assert decrypt == {
+            "Effect": "Allow",
+            "Action": "kms:Decrypt",
+            "Resource": KEY,
+            "Condition": {"StringEquals": {"kms:EncryptionContext:SecretARN": {"Ref": "CursorKey255E8F8A"}}},
+        }
+
+    def test_tracing_is_lambdas_own(self) -> None:
+        template = synthesized(tracing=True)
+        assert only(template, "AWS::Lambda::Function")["TracingConfig"] == {"Mode": "Active"}
+        assert actions(template) >= {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+
+TAGS = [{"Key": "cost-center", "Value": "0042"}, {"Key": "team", "Value": "ml-ops"}]
+
+
+def tags_of(resource: dict[str, Any]) -> Any:
+    return resource["Properties"].get("Tags")
+
+
+def taggable(kind: str) -> bool:
+    """Return whether CloudFormation's own schema of this type of resource says that it can have tags."""
+    schema: dict[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
+    return bool(schema.get("tagging", {}).get("taggable"))
+
+
+def versions(template: Template) -> set[str]:
+    return set(template.find_resources("AWS::Lambda::Version"))
 
 
 def test_output_names(template: Template) -> None:
