@@ -23,10 +23,10 @@ _SWAGGER_UI = _POLICY.format(" 'unsafe-inline'", " data:")
 """Pages load only from this server, even if the name of a model contains HTML (https://www.w3.org/TR/CSP3/)."""
 
 
-def pages(source: str) -> Mapping[str, Response]:
-    """Return the pages by path. ``source`` describes where the models come from."""
+def pages(origin: str) -> Mapping[str, Response]:
+    """Return the pages by path. ``origin`` describes where the models come from."""
     swagger_ui = files("aws_lambda_powertools") / "event_handler" / "openapi" / "swagger_ui"
-    index = Template((_FOLDER / "index.html").read_text("utf-8")).substitute(source=html.escape(source))
+    index = Template((_FOLDER / "index.html").read_text("utf-8")).substitute(origin=html.escape(origin))
     return {
         "/": _page("html", index.encode(), _OWN),
         "/docs": _page("html", (_FOLDER / "docs.html").read_bytes(), _SWAGGER_UI),

@@ -38,8 +38,8 @@ def main() -> int:
             return 1
     with serve(Emulator(plausible_models(300)).respond) as bedrock:
         use_bedrock({"AWS_ENDPOINT_URL_BEDROCK": bedrock})
-        source = "the embedded Bedrock emulator (300 generated models)"
-        with serve_api(build(), PORT, pages(source)) as url, sync_playwright() as playwright:
+        origin = "the embedded Bedrock emulator (300 generated models)"
+        with serve_api(build(), PORT, pages(origin)) as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             for scheme in SCHEMES:
                 page = browser.new_page(viewport={"width": 1360, "height": 880}, color_scheme=scheme)

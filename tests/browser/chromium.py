@@ -1,4 +1,4 @@
-"""The installed Chromium, how it is started, and the name of the source of models that the pages show."""
+"""The installed Chromium, how it is started, and where the pages of the tests say that the models come from."""
 
 import shutil
 
@@ -6,7 +6,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-quic", "--disable-sync"]
 """Switch off the requests that a browser sends on its own."""
 
-SOURCE = "a Bedrock <of> the tests"
+ORIGIN = "a Bedrock <of> the tests"
 
 
 def find_chromium() -> str | None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from local.api_gateway import serve
 from local.pages import pages
 from tests.api import Api
-from tests.browser.chromium import FLAGS, SOURCE, find_chromium
+from tests.browser.chromium import FLAGS, ORIGIN, find_chromium
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def url(api: Api) -> Iterator[str]:
     """The URL of a server like that of ``make run``."""
-    with serve(api.handler, pages=pages(SOURCE)) as url:
+    with serve(api.handler, pages=pages(ORIGIN)) as url:
         yield url
 
 

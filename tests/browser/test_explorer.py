@@ -23,7 +23,7 @@ from emulators.models import ACCOUNT, plausible_models
 from emulators.server import serve
 from emulators.sts import Sts
 from tests.api import KEY, Api
-from tests.browser.chromium import SOURCE
+from tests.browser.chromium import ORIGIN
 
 pytestmark = pytest.mark.slow
 
@@ -63,9 +63,9 @@ def last_query(emulator: Emulator) -> Mapping[str, str]:
 
 
 class TestListing:
-    def test_the_source_of_the_models_is_shown(self, open_page: Open) -> None:
+    def test_the_page_says_where_the_models_come_from(self, open_page: Open) -> None:
         page = open_page("/")
-        expect(page.get_by_text(f"from {SOURCE}")).to_be_visible()
+        expect(page.get_by_text(f"from {ORIGIN}")).to_be_visible()
 
     def test_each_model_is_shown_with_all_its_fields(self, open_page: Open, api: Api) -> None:
         page = open_page("/?maxItems=1000")

@@ -10,7 +10,7 @@ import pytest
 from local.api_gateway import serve
 from local.pages import pages
 
-SOURCE = "Bedrock in <eu-west-1> & elsewhere"
+ORIGIN = "Bedrock in <eu-west-1> & elsewhere"
 
 
 def handler(event: Any, _: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def handler(event: Any, _: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def server() -> Iterator[HTTPConnection]:
-    with serve(handler, pages=pages(SOURCE)) as url:
+    with serve(handler, pages=pages(ORIGIN)) as url:
         connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
         yield connection
         connection.close()
