@@ -1,7 +1,7 @@
 # `make help` lists the commands. They need Python 3.11 or newer with venv; everything else is installed here.
 
 .DEFAULT_GOAL := help
-.PHONY: help run invoke check test lint format soak faults bench openapi screenshots lock bootstrap synth diff deploy destroy member-role clean
+.PHONY: help run invoke check test lint format soak faults bench openapi screenshots lock bootstrap synth diff deploy destroy member-role smoke clean
 
 # Options are read only from the command line: a PORT or a STAGE in the environment may be for another program.
 option = $(if $(filter command,$(origin $1)),--$2="$$$1")
@@ -14,7 +14,8 @@ ARGS =
 override EVENT := $(value EVENT)
 override MODELS := $(value MODELS)
 override INVENTORY := $(value INVENTORY)
-export EVENT MODELS INVENTORY STAGE
+override URL := $(if $(filter command,$(origin URL)),$(value URL))
+export EVENT MODELS INVENTORY STAGE URL
 
 # The first Python that is new enough and can create a virtual environment.
 PYTHON = $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -104,6 +105,11 @@ bootstrap synth diff deploy destroy:
 member-role: .venv/dev ## Print the template of the role that each other account of the inventory needs
 ##: STAGE=dev                for this stage in cdk.json
 	@$(BIN)/python -m infra.member_role "$$STAGE"
+
+smoke: .venv/dev ## Check a deployed API: print a table of what is expected and what is found
+##: URL=https://…/prod/      the output Url of the deployment
+##: AWS_PROFILE=me           signed with the credentials of this profile
+	@PYTHONPATH=lambda_src:. $(BIN)/python -m tools.smoke "$$URL"
 
 ##@ Other
 help: ## List the targets and their options

@@ -184,6 +184,28 @@ def synthesize(assembly: Path, stage: str, settings: Mapping[str, object]) -> Pa
     return assembly
 
 
+def smoke(url: str, credentials: Credentials = OWNER) -> tuple[int, dict[str, tuple[str, str]]]:
+    """Run `make smoke`'s program; return its exit status, and the verdict and the finding of each check by its name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.smoke", url],
+        cwd=ROOT,
+        env=_ENVIRONMENT
+        | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "lambda_src"), str(ROOT)]),
+            "AWS_ACCESS_KEY_ID": credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        },
+        check=False,
+        text=True,
+        capture_output=True,
+    )
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()[2:]]
+    assert rows, done.stderr
+    return done.returncode, {name: (verdict, found) for verdict, name, _, found in rows}
+
+
 @dataclass(frozen=True)
 class Deployment:
     """The deployed stack, and requests to it."""

@@ -17,7 +17,7 @@ from custom_models.core.cursor import CursorSigner
 from custom_models.core.errors import CursorMismatch, InvalidCursor
 from emulators.models import newest_first
 from tests.api import Response
-from tests.e2e.aws import ACCOUNT, APP, MODELS, REGION, ROOT, STAGE, Deployment
+from tests.e2e.aws import ACCOUNT, APP, MODELS, REGION, ROOT, STAGE, Deployment, smoke
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -120,6 +120,19 @@ class TestOverHttp:
         for response in refused:
             assert (response.status, response.kind, response.headers["Retry-After"]) == (429, "too-many-requests", "1")
             assert response.headers["X-Request-Id"] == response.body["requestId"]
+
+
+def test_make_smoke_prints_what_it_expects_and_what_it_finds(deployment: Deployment) -> None:
+    status, found = smoke(deployment.url)
+    # ministack accepts every key here (see test_permissions), does not compress, and its events have no domain.
+    different = {name for name, (verdict, _) in found.items() if verdict == "DIFFERS"}
+    assert different == {
+        *("an unknown access key", "a wrong signature"),
+        *("Accept-Encoding: gzip", "the server in the OpenAPI document"),
+    }
+    assert found["an unsigned request"] == ("ok", "403 forbidden, problem+json, same id")
+    assert found["the whole inventory"] == ("ok", "0 models twice, complete: True")
+    assert status == 1
 
 
 def test_the_key_is_rotated_while_a_client_follows_cursors(deployment: Deployment) -> None:

@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from examples.client import ApiError, custom_models
-from tests.e2e.aws import ACCOUNT, REGION, ROOT, Deployment
+from tests.e2e.aws import ACCOUNT, REGION, ROOT, Deployment, smoke
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -75,6 +75,13 @@ def test_a_request_with_a_wrong_signature_is_forbidden(guarded: Deployment, call
 
 def test_an_unknown_access_key_is_forbidden(guarded: Deployment) -> None:
     assert guarded.get(MODELS, Credentials("AKIANOBODYSKEY000000", "a secret")).status == 403
+
+
+def test_make_smoke_finds_what_the_gateway_forbids(guarded: Deployment, caller: Credentials, model: str) -> None:
+    _, found = smoke(guarded.url, caller)
+    for name in ("an unsigned request", "an unsigned request on another path", "a wrong signature"):
+        assert found[name] == ("ok", "403 forbidden, problem+json, same id")
+    assert found["the whole inventory"] == ("ok", "0 models twice, complete: True")
 
 
 def test_the_callers_policy_allows_get_and_head(guarded: Deployment, caller: Credentials, model: str) -> None:

@@ -67,6 +67,12 @@ def make(tmp_path: Path) -> Make:
 
 
 class TestOptions:
+    def test_the_url_of_a_deployment_is_read_only_from_the_command_line(self, make: Make) -> None:
+        url = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/prod/"
+        make.script(".venv/dev", "")
+        assert make.arguments("-o", ".venv/dev", "smoke", f"URL={url}") == f"<-m><tools.smoke><{url}>"
+        assert make.arguments("-o", ".venv/dev", "smoke", URL="https://example.com/") == "<-m><tools.smoke><>"
+
     def test_without_options_the_program_uses_its_defaults(self, make: Make) -> None:
         assert make.arguments("run") == "<-m><local><serve>"
         assert make.arguments("invoke") == '<-m><local><invoke><{"maxItems": 2}>'
@@ -134,6 +140,7 @@ class TestHelp:
             "bench": {"ARGS"},
             "synth diff deploy destroy": {"STAGE", "AWS_PROFILE"},
             "member-role": {"STAGE"},
+            "smoke": {"AWS_PROFILE"},
         }
         found = {section.split("  ")[0]: set(re.findall(r"\b[A-Z_]{4,}\b", section)) for section in sections}
         assert {target: names for target, names in found.items() if names} == options
