@@ -99,6 +99,7 @@ synth diff deploy destroy: .venv/dev node_modules/.installed ## Run this command
 ##: STAGE=dev                for this stage in cdk.json; bootstrap takes it too
 ##: AWS_PROFILE=me           with the credentials of this profile; any environment variable can be set like this
 bootstrap synth diff deploy destroy:
+	@$(if $(filter-out synth,$@),$(BIN)/python -m infra.credentials "$$STAGE")
 	@echo "Running cdk $@ for stage $$STAGE; the synthesis takes about ten seconds ..." >&2
 	@'$(NODE)/bin/node' node_modules/aws-cdk/bin/cdk --app '$(BIN)/python app.py' $@ -c stage="$$STAGE"
 

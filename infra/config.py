@@ -1,7 +1,9 @@
 """The settings of a deployment: one of the ``stages`` in ``cdk.json``, validated."""
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -19,9 +21,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+_CDK_JSON = Path(__file__).resolve().parents[1] / "cdk.json"
+
 # The values that CloudWatch Logs accepts.
 _RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
-
 
 MAX_ACCOUNTS = 100
 MAX_SOURCES = 500
@@ -292,6 +295,16 @@ class Config(Settings):
     def role_name(self, region: str) -> str:
         """Return the name of the function's role in a region. Members trust this name, so it must not change."""
         return f"custom-models-{self.stage}-{region}"
+
+    @classmethod
+    def of_stage(cls, stage: str) -> "Config":
+        """Read a stage of ``cdk.json``.
+
+        Raises:
+            ConfigError: like ``read``.
+        """
+        context = json.loads(_CDK_JSON.read_text("utf-8"))["context"]
+        return cls.read({**context, "stage": stage}.get)
 
     @classmethod
     def read(cls, context: Callable[[str], Any]) -> "Config":

@@ -6,12 +6,9 @@ everything. It needs neither AWS nor the CDK.
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from infra.config import Config, ConfigError
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def template(config: Config) -> dict[str, Any]:
@@ -73,9 +70,8 @@ def _policy(statement: object) -> dict[str, object]:
 
 def main(stage: str) -> None:
     """Print the template of a stage of ``cdk.json``."""
-    context = json.loads((ROOT / "cdk.json").read_text("utf-8"))["context"]
     try:
-        text = json.dumps(template(Config.read({**context, "stage": stage}.get)), indent=2)
+        text = json.dumps(template(Config.of_stage(stage)), indent=2)
     except ConfigError as error:
         sys.exit(f"custom-models: {error}")
     sys.stdout.write(f"{text}\n")

@@ -73,6 +73,19 @@ class TestOptions:
         assert make.arguments("-o", ".venv/dev", "smoke", f"URL={url}") == f"<-m><tools.smoke><{url}>"
         assert make.arguments("-o", ".venv/dev", "smoke", URL="https://example.com/") == "<-m><tools.smoke><>"
 
+    @pytest.mark.parametrize("target", ["bootstrap", "diff", "deploy", "destroy"])
+    def test_nothing_is_synthesized_without_valid_credentials(self, make: Make, target: str) -> None:
+        make.script(".venv/bin/python", '#!/bin/sh\necho "$@" >&2; exit 1\n')
+        result = make.run("-o", ".venv/dev", "-o", "node_modules/.installed", target, "STAGE=prod")
+        assert (result.returncode, result.stdout) == (2, "")
+        assert "-m infra.credentials prod" in result.stderr.splitlines()
+        assert "Running cdk" not in result.stderr
+
+    def test_a_synthesis_needs_no_credentials(self, make: Make) -> None:
+        result = make.run("-o", ".venv/dev", "-o", "node_modules/.installed", "synth")
+        assert "infra.credentials" not in result.stdout
+        assert "Running cdk synth" in result.stderr
+
     def test_without_options_the_program_uses_its_defaults(self, make: Make) -> None:
         assert make.arguments("run") == "<-m><local><serve>"
         assert make.arguments("invoke") == '<-m><local><invoke><{"maxItems": 2}>'
