@@ -92,6 +92,13 @@ def test_every_field_of_a_model_is_documented() -> None:
     assert set(schema["required"]) == SourcedModel.__required_keys__
 
 
+def test_every_object_is_a_component() -> None:
+    """Otherwise each generator of clients invents its own name for the class."""
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for field, nested in schema["properties"].items():
+            assert "object" not in (nested.get("type"), nested.get("items", {}).get("type")), f"{name}.{field}"
+
+
 def test_every_error_has_a_status_and_a_unique_kind() -> None:
     all_errors = concrete_errors()
     assert set(problem.STATUS) == set(all_errors)

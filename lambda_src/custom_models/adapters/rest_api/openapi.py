@@ -89,7 +89,9 @@ def _document(server: dict[str, object]) -> dict[str, object]:
                 "Listing": _listing_schema(),
                 "ModelSummary": _model_schema(),
                 "Coverage": _coverage_schema(),
+                "UnreachableSource": _UNREACHABLE_SOURCE,
                 "Problem": _problem_schema(),
+                "InvalidParameter": _INVALID_PARAMETER,
             },
         },
     }
@@ -155,7 +157,7 @@ def _document_operation() -> dict[str, object]:
         "tags": ["Description"],
         "parameters": _REQUEST_HEADERS,
         "responses": {
-            "200": _success("This document.", {"type": "object"}, {"ETag": _ETAG}),
+            "200": _success("This document.", {"type": "object", "additionalProperties": True}, {"ETag": _ETAG}),
             "304": _NOT_MODIFIED,
             **_problems([], InvalidQuery(detail=NO_PARAMETERS)),
         },
@@ -323,15 +325,18 @@ def _listing_schema() -> dict[str, object]:
     }
 
 
+_UNREACHABLE_SOURCE = {
+    "type": "object",
+    "description": "A source that failed.",
+    "properties": {
+        "source": {"type": "string", "description": "The source, ACCOUNT/REGION."},
+        "problem": {"type": "string", "description": "Why: the last part of a problem's type, upstream-…."},
+    },
+    "required": ["source", "problem"],
+}
+
+
 def _coverage_schema() -> dict[str, object]:
-    unreachable = {
-        "type": "object",
-        "properties": {
-            "source": {"type": "string", "description": "The source that failed, ACCOUNT/REGION."},
-            "problem": {"type": "string", "description": "Why: the last part of a problem's type, upstream-…."},
-        },
-        "required": ["source", "problem"],
-    }
     return {
         "type": "object",
         "description": (
@@ -349,7 +354,7 @@ def _coverage_schema() -> dict[str, object]:
             "unreachable": {
                 "type": "array",
                 "description": "Sources that failed. Some of their models, or all, are missing.",
-                "items": unreachable,
+                "items": {"$ref": "#/components/schemas/UnreachableSource"},
             },
             "complete": {"type": "boolean", "description": "Whether all selected sources were listed to their end."},
         },
@@ -357,18 +362,18 @@ def _coverage_schema() -> dict[str, object]:
     }
 
 
+_INVALID_PARAMETER = {
+    "type": "object",
+    "description": "A parameter of the request that is not valid.",
+    "properties": {
+        "parameter": {"type": "string", "description": "The name of the parameter."},
+        "message": {"type": "string", "description": "What the value must be, or that there is no such parameter."},
+    },
+    "required": ["parameter", "message"],
+}
+
+
 def _problem_schema() -> dict[str, object]:
-    entry = {
-        "type": "object",
-        "properties": {
-            "parameter": {"type": "string", "description": "The name of the parameter."},
-            "message": {
-                "type": "string",
-                "description": "What the value must be, or that there is no such parameter.",
-            },
-        },
-        "required": ["parameter", "message"],
-    }
     return {
         "type": "object",
         "description": "What went wrong and what to do about it (RFC 9457).",
@@ -378,7 +383,11 @@ def _problem_schema() -> dict[str, object]:
             "status": {"type": "integer", "description": "The HTTP status."},
             "detail": {"type": "string", "description": "What to do about it."},
             "requestId": {"type": "string", "description": "Identifies this request in the logs, like X-Request-Id."},
-            "errors": {"type": "array", "description": "Every invalid parameter.", "items": entry},
+            "errors": {
+                "type": "array",
+                "description": "Every invalid parameter.",
+                "items": {"$ref": "#/components/schemas/InvalidParameter"},
+            },
             "source": {"type": "string", "description": "The source that failed, ACCOUNT/REGION, if one did."},
         },
         # API Gateway's own default responses have no status in the body.
