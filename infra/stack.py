@@ -46,7 +46,7 @@ def _cursor_key(scope: Construct, config: Config) -> aws_secretsmanager.Secret:
     key = aws_secretsmanager.Secret(
         scope,
         "CursorKey",
-        description="Signs the cursors of the Custom Models API. The README describes how to rotate it.",
+        description="Signs the cursors of the Custom Models API. docs/operate.md describes how to rotate it.",
         generate_secret_string=aws_secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
         removal_policy=RemovalPolicy[config.removal_policy.upper()],
     )

@@ -140,7 +140,7 @@ def cdk(folder: Path, *arguments: str, cwd: Path = ROOT, endpoint: str = NOWHERE
         [str(node), str(require(_CDK)), *arguments, "-c", f"stage={STAGE}", *BYTECODE, "--no-notices", "--no-color"],
         check=False,
         cwd=cwd,
-        env=_cdk_environment(folder, endpoint),
+        env=cdk_environment(folder, endpoint),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -151,7 +151,8 @@ def cdk(folder: Path, *arguments: str, cwd: Path = ROOT, endpoint: str = NOWHERE
     return done.stdout
 
 
-def _cdk_environment(folder: Path, endpoint: str) -> dict[str, str]:
+def cdk_environment(folder: Path, endpoint: str) -> dict[str, str]:
+    """Return the environment of the CDK's command line, with its files in ``folder``."""
     return _ENVIRONMENT | {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": OWNER.access_key,
