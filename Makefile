@@ -51,6 +51,7 @@ check: lint ## Lint, and run all tests except the slow ones: half a minute
 
 test: lint node_modules/.installed .venv-ministack/installed ## Run everything that CI runs: some minutes
 	@$(BIN)/pytest -n auto --dist loadfile --hypothesis-profile thorough
+test: .venv-clients/installed tests/clients/node_modules/.installed
 
 lint: .venv/dev ## Check format, lint and types
 	@echo "Checking format, lint and types ..." >&2
@@ -87,6 +88,7 @@ lock: .venv/installer ## The requirements files, from pyproject.toml
 	@$(LOCK) requirements/installer.txt --group installer
 	@$(LOCK) requirements.txt --group cdk
 	@$(LOCK) requirements/ministack.txt --group ministack
+	@$(LOCK) requirements/clients.txt --group clients
 	@$(LOCK) requirements/dev.txt --group dev
 	@$(LOCK) requirements/bench.txt --group bench --constraint requirements/dev.txt
 	@for peer in boto3 powertools fastapi chalice; do $(LOCK) tools/bench/peers/$$peer/requirements.txt \
@@ -120,7 +122,7 @@ help: ## List the targets and their options
 		/^##: / { printf "         %s\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
 
 clean: ## Remove everything that was installed or generated
-	rm -rf .venv .venv-ministack node_modules .cache .hypothesis cdk.out
+	rm -rf .venv .venv-ministack .venv-clients node_modules tests/clients/node_modules .cache .hypothesis cdk.out
 
 .venv/installer: requirements/installer.txt
 	@test -n '$(PYTHON)' || { echo "This needs Python 3.11 or newer with venv (on Debian: apt install python3-venv)." >&2; exit 1; }
@@ -133,13 +135,16 @@ clean: ## Remove everything that was installed or generated
 .venv/dev: requirements/dev.txt .venv/function
 .venv/bench: requirements/bench.txt .venv/dev
 .venv-ministack/installed: requirements/ministack.txt .venv/installer
-.venv/function .venv/dev .venv/bench .venv-ministack/installed:
+.venv-clients/installed: requirements/clients.txt .venv/installer
+.venv/function .venv/dev .venv/bench .venv-ministack/installed .venv-clients/installed:
 	@echo "Installing $< into $(@D), once; this can take a minute or two ..." >&2
 	@test -x $(@D)/bin/python || $(PYTHON) -m venv --clear $(@D)
 	@$(BIN)/uv pip install --quiet --require-hashes --python $(@D) -r $<
 	@touch $@
 
 node_modules/.installed: package-lock.json .venv/dev
-	@echo "Installing the command line of the CDK, once: 30 MB ..." >&2
-	@'$(NODE)/bin/node' '$(NODE)/lib/node_modules/npm/bin/npm-cli.js' ci --loglevel=error --ignore-scripts >/dev/null
+tests/clients/node_modules/.installed: tests/clients/package-lock.json .venv/dev
+node_modules/.installed tests/clients/node_modules/.installed:
+	@echo "Installing the packages of $<, once; this can take a minute ..." >&2
+	@cd $(<D) && '$(NODE)/bin/node' '$(NODE)/lib/node_modules/npm/bin/npm-cli.js' ci --loglevel=error --ignore-scripts >/dev/null
 	@touch $@

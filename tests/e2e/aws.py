@@ -25,6 +25,7 @@ from botocore.credentials import Credentials
 from emulators import models
 from infra.bundling import find_interpreter
 from tests.api import NOWHERE, Response
+from tests.installed import require
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT, REGION, STAGE = "000000000000", "us-east-1", "dev"
@@ -60,12 +61,6 @@ _ENVIRONMENT = {
     for name, value in os.environ.items()
     if not name.startswith(("AWS_", "CDK_")) and name != "PYTHONDONTWRITEBYTECODE"
 }
-
-
-def require(path: Path) -> Path:
-    if not path.exists():
-        pytest.skip(f"{path.relative_to(ROOT)} is missing; `make test` installs it")
-    return path
 
 
 class Aws:

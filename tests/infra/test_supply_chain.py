@@ -60,16 +60,26 @@ def test_the_bundle_is_installed_from_wheels_only() -> None:
     assert '"--only-binary", ":all:"' in install
 
 
-def test_the_cdk_command_line_is_installed_from_its_lock_file_without_scripts() -> None:
+@pytest.mark.parametrize("folder", [".", "tests/clients"])
+def test_packages_of_npm_are_installed_from_a_lock_file_without_scripts(folder: str) -> None:
     (install,) = [line for line in code(ROOT / "Makefile") if "npm-cli.js" in line]
     assert " ci " in install
     assert " --ignore-scripts " in install
-    lock = json.loads((ROOT / "package-lock.json").read_text())
-    locked = {name: package for name, package in lock["packages"].items() if name}
-    assert set(locked) == {"node_modules/aws-cdk"}
-    for package in locked.values():
+    packages = locked(folder)
+    assert packages
+    for package in packages.values():
         assert re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", package["integrity"])
         assert not {"resolved", "link"} & package.keys()
+
+
+def test_the_cdk_command_line_has_no_dependencies() -> None:
+    assert set(locked(".")) == {"node_modules/aws-cdk"}
+
+
+def locked(folder: str) -> dict[str, dict[str, str]]:
+    """Return the packages of a lock file by their path."""
+    lock = json.loads((ROOT / folder / "package-lock.json").read_text())
+    return {path: package for path, package in lock["packages"].items() if path}
 
 
 @pytest.mark.slow

@@ -1,0 +1,56 @@
+"""List models as an agent does: with the tool that fastmcp makes of the OpenAPI document, and a client of MCP.
+
+    python list_with_fastmcp.py URL <parameters.jsonl >pages.jsonl
+
+Each line of standard input is a JSON object with the arguments of a listing. For each, the program requests all pages
+and prints a line of JSON with them. The last one may be the text of an error.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Generator
+from typing import Any
+
+import httpx2
+from fastmcp import Client, FastMCP
+from fastmcp.exceptions import ToolError
+from signing import signature
+
+
+class Signature(httpx2.Auth):
+    """AWS Signature Version 4."""
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """Add the headers."""
+        request.headers.update(signature(request.method, str(request.url)))
+        yield request
+
+
+async def pages(mcp: Client, arguments: dict[str, Any]) -> AsyncIterator[dict[str, Any] | str]:
+    """Call the tool for each page of a listing."""
+    while True:
+        try:
+            result = await mcp.call_tool("listCustomModels", arguments)
+        except ToolError as error:
+            yield str(error)
+            return
+        listing = result.structured_content
+        yield listing
+        if "nextCursor" not in listing:
+            return
+        arguments = {**arguments, "cursor": listing["nextCursor"]}
+
+
+async def main(url: str) -> None:
+    """Read the arguments of the listings, and print their pages."""
+    async with httpx2.AsyncClient(base_url=f"{url}/v1", auth=Signature(), timeout=35) as http:
+        document = (await http.get("/openapi.json")).json()
+        async with Client(FastMCP.from_openapi(document, client=http)) as mcp:
+            for line in sys.stdin:
+                found = [page async for page in pages(mcp, json.loads(line))]
+                sys.stdout.write(json.dumps(found) + "\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

@@ -1,0 +1,84 @@
+"""Programs that call the API with clients that others made."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from local.api_gateway import Context, Handler
+from tests.installed import ROOT, environment
+
+BIN = ROOT / ".venv-clients" / "bin"
+DOCUMENT = ROOT / "docs" / "openapi.json"
+
+Pages: TypeAlias = list[Any]
+"""What a program printed for each response of one listing."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program of this folder; ``path`` is the folder of the generated package that it imports."""
+
+    name: str
+    path: Path
+
+    def __call__(self, url: str, *listings: dict[str, Any]) -> list[Pages]:
+        """Run the program with the arguments of listings. Warnings are errors."""
+        done = subprocess.run(
+            [str(BIN / "python"), "-W", "error", str(Path(__file__).with_name(self.name)), url],
+            input="".join(f"{json.dumps(arguments)}\n" for arguments in listings),
+            env=environment(PYTHONPATH=str(self.path)),
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found = [json.loads(line) for line in done.stdout.splitlines()]
+        assert len(found) == len(listings)
+        return found
+
+
+Client: TypeAlias = Callable[..., list[Pages]]
+
+
+def only_signed(handler: Handler) -> Handler:
+    """Reject requests whose signature is not valid, as API Gateway does."""
+
+    def check(event: Any, context: Context) -> dict[str, Any]:
+        if _is_signed(event):
+            return handler(event, context)
+        problem = {"type": "urn:problem-type:custom-models:forbidden", "title": "", "detail": "", "requestId": ""}
+        headers = {"Content-Type": "application/problem+json"}
+        return {"statusCode": 403, "headers": headers, "body": json.dumps(problem)}
+
+    return check
+
+
+def _is_signed(event: Any) -> bool:
+    headers = {name.lower(): value for name, value in event["headers"].items()}
+    credential = "Credential=test/[0-9]{8}/us-east-1/execute-api/aws4_request"
+    found = re.fullmatch(
+        f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{{64}})",
+        headers.get("authorization", ""),
+    )
+    if found is None:
+        return False
+    names, signature = found.groups()
+    request = AWSRequest(
+        event["httpMethod"],
+        f"http://{headers['host']}{event['path']}",
+        headers={name: headers[name] for name in names.split(";")},
+        params=event["queryStringParameters"],  # the API rejects repeated ones anyway
+    )
+    request.context["timestamp"] = headers["x-amz-date"]
+    signer = SigV4Auth(Credentials("test", "test"), "execute-api", "us-east-1")
+    expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+    return bool(signature == expected)

