@@ -51,7 +51,7 @@ check: lint ## Lint, and run all tests except the slow ones: half a minute
 
 test: lint node_modules/.installed .venv-ministack/installed ## Run everything that CI runs: some minutes
 	@$(BIN)/pytest -n auto --dist loadfile --hypothesis-profile thorough
-test: .venv-clients/installed tests/clients/node_modules/.installed
+test: .venv-clients/installed tests/clients/node_modules/.installed examples/node_modules/.installed
 
 lint: .venv/dev ## Check format, lint and types
 	@echo "Checking format, lint and types ..." >&2
@@ -76,8 +76,10 @@ bench: .venv/bench ## Compare the function's performance with other frameworks: 
 	@PYTHONPATH=lambda_src:. $(BIN)/python -m tools.bench $(ARGS)
 
 ##@ Regenerate files
-openapi: .venv/function ## docs/openapi.json; docs/api.md is written by hand
+openapi: .venv/function examples/node_modules/.installed ## docs/openapi.json and the types of examples/client.ts
 	@PYTHONPATH=lambda_src $(BIN)/python -m custom_models.adapters.rest_api.openapi >docs/openapi.json
+	@'$(NODE)/bin/node' examples/node_modules/openapi-typescript/bin/cli.js docs/openapi.json \
+		--output examples/custom-models.d.ts >&2
 
 screenshots: .venv/dev ## docs/explorer-light.png and -dark.png; needs Chromium and a free port 8000
 	@PYTHONPATH=lambda_src:. $(BIN)/python -m tools.screenshots >/dev/null
@@ -122,7 +124,7 @@ help: ## List the targets and their options
 		/^##: / { printf "         %s\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
 
 clean: ## Remove everything that was installed or generated
-	rm -rf .venv .venv-ministack .venv-clients node_modules tests/clients/node_modules .cache .hypothesis cdk.out
+	rm -rf .venv .venv-ministack .venv-clients node_modules tests/clients/node_modules examples/node_modules .cache .hypothesis cdk.out
 
 .venv/installer: requirements/installer.txt
 	@test -n '$(PYTHON)' || { echo "This needs Python 3.11 or newer with venv (on Debian: apt install python3-venv)." >&2; exit 1; }
@@ -144,7 +146,8 @@ clean: ## Remove everything that was installed or generated
 
 node_modules/.installed: package-lock.json .venv/dev
 tests/clients/node_modules/.installed: tests/clients/package-lock.json .venv/dev
-node_modules/.installed tests/clients/node_modules/.installed:
+examples/node_modules/.installed: examples/package-lock.json .venv/dev
+node_modules/.installed tests/clients/node_modules/.installed examples/node_modules/.installed:
 	@echo "Installing the packages of $<, once; this can take a minute ..." >&2
 	@cd $(<D) && '$(NODE)/bin/node' '$(NODE)/lib/node_modules/npm/bin/npm-cli.js' ci --loglevel=error --ignore-scripts >/dev/null
 	@touch $@

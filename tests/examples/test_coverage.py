@@ -1,4 +1,4 @@
-"""examples/client.py and list.sh report what a listing covers, and start again.
+"""examples/client.py, client.ts and list.sh report what a listing covers, and start again.
 
 The API's responses are scripted, or those of the real function with an inventory.
 """
@@ -22,6 +22,7 @@ from emulators.sts import Sts
 from local.api_gateway import Context, Handler
 from tests.api import KEY
 from tests.examples.function import Serve, responding
+from tests.installed import NODE, NPM_PACKAGES, require
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -35,8 +36,13 @@ def with_curl(script: str) -> Any:
     return pytest.param(script, marks=pytest.mark.skipif(bool(missing), reason=f"not installed: {missing}"))
 
 
-@pytest.fixture(params=["client.py", with_curl("list.sh")])
+INTERPRETERS = {".py": [sys.executable], ".ts": [str(NODE)], ".sh": []}
+
+
+@pytest.fixture(params=["client.py", "client.ts", with_curl("list.sh")])
 def script(request: pytest.FixtureRequest) -> str:
+    if request.param == "client.ts":
+        require(NPM_PACKAGES / ".installed")
     return str(request.param)
 
 
@@ -49,11 +55,10 @@ def events() -> list[Any]:
 @pytest.fixture
 def run(script: str, serve: Serve, events: list[Any]) -> Run:
     """Run the script with parameters, against a function or scripted responses."""
-    interpreter = [sys.executable] if script.endswith(".py") else []
 
     def run(api: Handler | list[tuple[int, Any]], *parameters: str) -> subprocess.CompletedProcess[str]:
         url = serve(responding(api, events) if isinstance(api, list) else api)
-        command = [*interpreter, str(EXAMPLES / script), url, *parameters]
+        command = [*INTERPRETERS[Path(script).suffix], str(EXAMPLES / script), url, *parameters]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return subprocess.run(command, check=False, text=True, capture_output=True, env=environment)
 
@@ -98,9 +103,9 @@ class TestCoverage:
         )
         assert (done.returncode, arns(done)) == (3, ["a", "b"])
         assert done.stderr == (
-            f"{Path(script).name}: INCOMPLETE: 2 of 4 sources missing: "
+            f"{script.removesuffix('.py').removesuffix('.ts')}: INCOMPLETE: 2 of 4 sources missing: "
             "444455556666/us-east-1 (upstream-denied), 444455556666/eu-west-1 (upstream-denied)\n"
-        ).replace("client.py", "client")
+        )
         assert [event["queryStringParameters"]["allowPartial"] for event in events] == ["true", "true"]
 
     @pytest.mark.parametrize(("count", "end"), [(10, ""), (11, ", and 1 more"), (500, ", and 490 more")])
@@ -196,7 +201,7 @@ class TestInventory:
         assert sources(done) == [source for source in SOURCES for _ in range(10)]
         assert len({*arns(done)}) == 40
 
-    @pytest.mark.parametrize("script", ["client.py"], indirect=True)  # curl retries a 500 for 15 seconds
+    @pytest.mark.parametrize("script", ["client.py", "client.ts"], indirect=True)  # curl retries a 500 for 15 seconds
     def test_a_denied_source_is_an_error(
         self, run: Run, function: Callable[..., Handler], organization: Organization
     ) -> None:

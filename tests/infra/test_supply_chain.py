@@ -60,7 +60,7 @@ def test_the_bundle_is_installed_from_wheels_only() -> None:
     assert '"--only-binary", ":all:"' in install
 
 
-@pytest.mark.parametrize("folder", [".", "tests/clients"])
+@pytest.mark.parametrize("folder", [".", "examples", "tests/clients"])
 def test_packages_of_npm_are_installed_from_a_lock_file_without_scripts(folder: str) -> None:
     (install,) = [line for line in code(ROOT / "Makefile") if "npm-cli.js" in line]
     assert " ci " in install
