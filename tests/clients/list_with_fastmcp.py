@@ -15,7 +15,10 @@ from typing import Any
 import httpx2
 from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
+from fastmcp.server.providers.openapi import MCPType, RouteMap
 from signing import signature
+
+ONLY_LISTINGS = [RouteMap(pattern="/openapi.json", mcp_type=MCPType.EXCLUDE)]
 
 
 class Signature(httpx2.Auth):
@@ -46,7 +49,9 @@ async def main(url: str) -> None:
     """Read the arguments of the listings, and print their pages."""
     async with httpx2.AsyncClient(base_url=f"{url}/v1", auth=Signature(), timeout=35) as http:
         document = (await http.get("/openapi.json")).json()
-        async with Client(FastMCP.from_openapi(document, client=http)) as mcp:
+        # Without strict_input_validation, a mistyped filter would be dropped, and the tool would return all models.
+        server = FastMCP.from_openapi(document, client=http, route_maps=ONLY_LISTINGS, strict_input_validation=True)
+        async with Client(server) as mcp:
             for line in sys.stdin:
                 found = [page async for page in pages(mcp, json.loads(line))]
                 sys.stdout.write(json.dumps(found) + "\n")

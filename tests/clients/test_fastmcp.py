@@ -17,12 +17,13 @@ def test_an_agent_lists_page_by_page_and_reads_problems(
 ) -> None:
     failing = SOURCES[1]
     deployment.misbehave(failing, always=deny)
-    partial, selected, denied, invalid = fastmcp(
+    partial, selected, denied, invalid, mistyped = fastmcp(
         serve(deployment.build()),
         {"maxItems": 5, "allowPartial": True},
         {"accounts": [MEMBER, OTHER], "regions": [EAST], "creationTimeAfter": "2026-01-01T00:00:00+01:00"},
         {"accounts": [MEMBER], "regions": [WEST]},
         {"maxItems": 0, "nameContains": "a b", "regions": ["mars-1"]},
+        {"namecontains": "churn"},
     )
     assert len(partial) > 5
     found = [model["modelArn"] for page in partial for model in page["modelSummaries"]]
@@ -32,3 +33,4 @@ def test_an_agent_lists_page_by_page_and_reads_problems(
     assert f'"source": "{failing}"' in denied[0]
     assert "urn:problem-type:custom-models:upstream-denied" in denied[0]
     assert all(text in invalid[0] for text in ("invalid-query", "maxItems", "nameContains", "mars-1"))
+    assert mistyped[0].startswith("Unknown arguments: namecontains.")
