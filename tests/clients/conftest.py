@@ -1,5 +1,6 @@
 """Fixtures: the API over HTTP, and the generated clients."""
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,8 +10,8 @@ import pytest
 
 from local import api_gateway
 from tests.api import Api
-from tests.clients.program import BIN, DOCUMENT, Client, Program, only_signed
-from tests.installed import environment, require
+from tests.clients.program import BIN, DOCUMENT, Client, Program, in_python, only_signed
+from tests.installed import NODE, NPM_PACKAGES, environment, node, require
 
 BETA = (
     "[main] WARN  o.o.codegen.DefaultCodegen - OpenAPI 3.1 support is still in beta. To report an issue related to 3.1 "
@@ -36,7 +37,7 @@ def openapi_python_client(tmp_path_factory: pytest.TempPathFactory) -> Client:
     arguments = ("--path", str(DOCUMENT), "--meta", "none", "--output-path", "custom_models_api_client")
     log = run(folder, "openapi-python-client", "generate", "--fail-on-warning", *arguments)
     assert log == ["Generating custom_models_api_client"]
-    return Program("list_with_openapi_python_client.py", folder)
+    return in_python("list_with_openapi_python_client.py", folder)
 
 
 @pytest.fixture(scope="session")
@@ -46,14 +47,34 @@ def openapi_generator(tmp_path_factory: pytest.TempPathFactory) -> Client:
     arguments = ("-g", "python", "-i", str(DOCUMENT), "-o", str(folder), "--package-name", "custom_models_client")
     log = run(folder, "openapi-generator-cli", "generate", *arguments)
     assert {line for line in log if line.startswith("[main] ") and " INFO " not in line} <= {BETA, NO_NAME}
-    return Program("list_with_openapi_generator.py", folder)
+    return in_python("list_with_openapi_generator.py", folder)
+
+
+@pytest.fixture(scope="session")
+def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the programs in TypeScript, and the types that openapi-typescript generates."""
+    require(NPM_PACKAGES / ".installed")
+    folder = tmp_path_factory.mktemp("typescript")
+    (folder / "node_modules").symlink_to(NPM_PACKAGES)
+    here, examples = Path(__file__).parent, NPM_PACKAGES.parent
+    for path in (*here.glob("*.ts"), examples / "client.ts", examples / "package.json"):
+        shutil.copy(path, folder)
+    generated = node("openapi-typescript/bin/cli.js", str(DOCUMENT), "--output", str(folder / "custom-models.d.ts"))
+    assert generated.returncode == 0, generated.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def openapi_fetch(typescript: Path) -> Client:
+    """A client with openapi-fetch and the generated types."""
+    return Program((str(NODE), str(typescript / "list_with_openapi_fetch.ts")))
 
 
 @pytest.fixture(scope="session")
 def fastmcp(tmp_path_factory: pytest.TempPathFactory) -> Client:
     """A client of the tools that fastmcp serves. It reads the document from the API, and nothing is generated."""
     require(BIN.parent / "installed")
-    return Program("list_with_fastmcp.py", tmp_path_factory.mktemp("nothing"))
+    return in_python("list_with_fastmcp.py", tmp_path_factory.mktemp("nothing"))
 
 
 def run(folder: Path, *command: str) -> list[str]:

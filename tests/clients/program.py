@@ -3,8 +3,8 @@
 import json
 import re
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,17 +26,17 @@ Pages: TypeAlias = list[Any]
 
 @dataclass(frozen=True)
 class Program:
-    """A program of this folder; ``path`` is the folder of the generated package that it imports."""
+    """A program that lists models."""
 
-    name: str
-    path: Path
+    command: tuple[str, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, url: str, *listings: dict[str, Any]) -> list[Pages]:
-        """Run the program with the arguments of listings. Warnings are errors."""
+        """Run the program with the arguments of listings."""
         done = subprocess.run(
-            [str(BIN / "python"), "-W", "error", str(Path(__file__).with_name(self.name)), url],
+            [*self.command, url],
             input="".join(f"{json.dumps(arguments)}\n" for arguments in listings),
-            env=environment(PYTHONPATH=str(self.path)),
+            env=environment(**self.variables),
             capture_output=True,
             text=True,
             timeout=100,
@@ -46,6 +46,12 @@ class Program:
         found = [json.loads(line) for line in done.stdout.splitlines()]
         assert len(found) == len(listings)
         return found
+
+
+def in_python(name: str, path: Path) -> Program:
+    """Return a program of this folder that imports the generated package in another folder. Warnings are errors."""
+    script = str(Path(__file__).with_name(name))
+    return Program((str(BIN / "python"), "-W", "error", script), {"PYTHONPATH": str(path)})
 
 
 Client: TypeAlias = Callable[..., list[Pages]]

@@ -24,7 +24,7 @@ from local.api_gateway import Context
 from tests.api import Api
 from tests.clients.program import only_signed
 from tests.examples.function import ARNS, MODELS, Serve, responding
-from tests.installed import NODE, NPM_PACKAGES, require
+from tests.installed import NODE, NPM_PACKAGES, node, require
 
 CLIENT = NPM_PACKAGES.with_name("client.ts")
 
@@ -318,23 +318,13 @@ class TestCommandLine:
 
 class TestTypes:
     def test_the_client_has_no_type_errors(self) -> None:
-        done = subprocess.run(
-            [str(NODE), str(NPM_PACKAGES / "typescript" / "bin" / "tsc"), "--project", str(CLIENT.parent)],
-            check=False,
-            text=True,
-            capture_output=True,
-        )
+        done = node("typescript/bin/tsc", "--project", str(CLIENT.parent))
         assert (done.returncode, done.stdout) == (0, "")
 
     def test_the_types_are_those_of_the_openapi_document(self, tmp_path: Path) -> None:
         (tmp_path / "openapi.json").write_text(document())
-        generator = str(NPM_PACKAGES / "openapi-typescript" / "bin" / "cli.js")
-        generated = subprocess.run(
-            [str(NODE), generator, str(tmp_path / "openapi.json"), "--output", str(tmp_path / "generated.d.ts")],
-            check=False,
-            text=True,
-            capture_output=True,
-        )
+        arguments = (str(tmp_path / "openapi.json"), "--output", str(tmp_path / "generated.d.ts"))
+        generated = node("openapi-typescript/bin/cli.js", *arguments)
         assert generated.returncode == 0, generated.stderr
         committed = CLIENT.with_name("custom-models.d.ts").read_text("utf-8")
         assert (tmp_path / "generated.d.ts").read_text("utf-8") == committed, "run `make openapi`"
