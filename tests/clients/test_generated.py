@@ -1,5 +1,6 @@
 """Clients that openapi-python-client, OpenAPI Generator and openapi-typescript generate."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta, timezone
@@ -10,6 +11,7 @@ import pytest
 from custom_models.core import parameters
 from emulators.bedrock import Emulator, deny, fields
 from emulators.models import ACCOUNT, OTHER_ACCOUNT, Model, newest_first, plausible_models
+from local.api_gateway import Context
 from tests.api import Api
 from tests.clients.program import Client, Pages
 from tests.organization import ACCOUNTS, EAST, MEMBER, OTHER, OWN, SOURCES, SOUTH, WEST, Deployment, arns_of
@@ -147,6 +149,20 @@ def test_problems_have_their_fields(
     assert query["errors"].keys() == {"nameContains", "regions"}
     assert (order["status"], order["errors"].keys()) == (400, {"creationTimeAfter"})
     assert (upstream["status"], kind(upstream), upstream["errors"]) == (502, "upstream-invalid", {})
+
+
+def test_fields_and_values_that_later_versions_add_are_accepted(client: Client, api: Api, serve: Serve) -> None:
+    def later_version(event: Any, context: Context) -> dict[str, Any]:
+        response = api.handler(event, context)
+        page = json.loads(response["body"])
+        for model in page["modelSummaries"]:
+            model |= {"modelStatus": "Archived", "customizationType": "DREAMING", "tags": ["new"]}
+        page["coverage"]["new"] = page["new"] = {"new": None}
+        return {**response, "body": json.dumps(page)}
+
+    (pages,) = client(serve(Api(later_version)), {"max_items": 1000})
+    assert arns(pages) == [model.arn for model in MODELS]
+    assert {model["modelStatus"] for model in models(pages)} == {"Archived"}
 
 
 def test_request_headers_are_arguments(
