@@ -24,7 +24,7 @@ DEFAULT_MAX_RESULTS = 100
 """Bedrock does not document its default."""
 
 Criteria: TypeAlias = tuple[tuple[str, Any], ...]
-"""What a listing and its tokens are bound to: all parameters except the page size and the token."""
+"""The parameters that a token is bound to: all except the page size and the token itself."""
 
 
 def error(code: str, status: int, message: str = "") -> Response:
@@ -38,7 +38,7 @@ deny = respond_with(
     error("AccessDeniedException", 403, "User: … is not authorized to perform: bedrock:ListCustomModels")
 )
 unknown_operation = respond_with(error("ValidationException", 400, "Unknown operation"))
-"""What a region without the operation responds with."""
+"""The response of a region without the operation."""
 
 
 def fields(**changed: object) -> Fault:

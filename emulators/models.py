@@ -64,9 +64,10 @@ def newest_first(models: Iterable[Model]) -> list[Model]:
 
 
 def plausible_models(count: int, seed: int = 0, account: str = ACCOUNT, region: str = REGION) -> Sequence[Model]:
-    """Return this many models of a source, newest first; some share their creation time, some another account owns.
+    """Return this many models of a source, newest first.
 
-    They depend on the arguments only, and are different ones in each source.
+    Some have the same creation time, and some belong to another account. The same arguments return the same models;
+    each source has different ones.
     """
     # The models of the default source are in the documents.
     rng = random.Random(seed if (account, region) == (ACCOUNT, REGION) else f"{seed} {account}/{region}")

@@ -20,10 +20,10 @@ from emulators.validation import ValidationError, input_shape, parse
 VERSION = "2011-06-15"
 _ROLE_ARN = re.compile("arn:aws[a-z-]*:iam::(?P<account>[0-9]{12}):role/(?P<name>.+)")
 _MAX_CHAINED = 3600
-"""Seconds. A role that assumes another one, as the function's does, gets no longer session."""
+"""The longest session in seconds if one role assumes another one, as the function's role does."""
 
 _CODES = {"InvalidSignature": "SignatureDoesNotMatch", "UnrecognizedClient": "InvalidClientTokenId"}
-"""What the query protocol calls errors of authentication that have another name in the JSON protocols."""
+"""Authentication errors that have another name in the query protocol than in the JSON protocols."""
 
 
 def error(code: str, status: int, message: str = "") -> Response:

@@ -77,7 +77,7 @@ _Unique = AfterValidator(_check_unique)
 _REGION = "[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
 
 
-# The rules for tags, and what they are for: https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html
+# AWS's rules for tags: https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html
 _TAG = r"[\w .:/=+@-]"
 
 
@@ -142,7 +142,7 @@ class _Model(BaseModel):
 
 
 class Sources(_Model):
-    """Every one of these accounts in every one of these regions."""
+    """Each of these accounts in each of these regions."""
 
     accounts: Annotated[tuple[Annotated[str, _item("[0-9]{12}", "an account id, 12 digits")], ...], _List, _Lax]
     regions: Annotated[tuple[Annotated[str, _item(_REGION, "a region, such as us-east-1")], ...], _List, _Lax]
@@ -334,7 +334,7 @@ class Config(Settings):
 
 
 def _names(location: tuple[int | str, ...]) -> list[str]:
-    """Return the names of the settings beside the one at a location."""
+    """Return the names of all settings of the object that has the one at a location."""
     models: dict[int, type[BaseModel]] = {1: Settings, 2: Inventory}
     model = models.get(len(location), Sources)
     return sorted(map(to_camel, model.model_fields))

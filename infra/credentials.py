@@ -1,4 +1,4 @@
-"""Check the AWS credentials before the CDK runs: the synthesis takes ten seconds, and its errors come after that.
+"""Check the AWS credentials before the CDK runs. The CDK reports wrong ones only after a synthesis of ten seconds.
 
 ``python -m infra.credentials STAGE`` prints the account, the region and the principal to standard error.
 """

@@ -39,7 +39,7 @@ OUTCOMES = (
 
 _SUM = aws_cloudwatch.Stats.SUM
 _IDLE_IS_OK = aws_cloudwatch.TreatMissingData.NOT_BREACHING
-"""An API without requests has no data, and nothing is wrong with it."""
+"""An API without requests has no data. That must not raise an alarm."""
 
 
 class Monitoring(Construct):

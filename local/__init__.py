@@ -2,7 +2,7 @@
 
 
 class SetupError(Exception):
-    """An option, a file, the environment or this machine prevents the start. The text says what is wrong."""
+    """The API cannot start with these options, files or environment variables. The text says what is wrong."""
 
 
 DEFAULT_COUNT, MAX_COUNT = 300, 1_000_000

@@ -35,7 +35,7 @@ class Emulation(NamedTuple):
     description: str
     """Where the models come from; the URL and a closing parenthesis follow."""
     problems: Mapping[str, str]
-    """What is not listed, on purpose."""
+    """The sources that cannot be listed, by what is wrong with them."""
 
 
 def one_source(file: Path | None, count: int | None, account: str | None) -> Emulation:

@@ -41,7 +41,7 @@ UNTIL_THROTTLED = "200, with a cursor: upstream-throttled"
 class Case:
     """A fault, and what a client sees if it starts at the first page of a listing, or after it.
 
-    That is ``STATUS kind`` or, for a listing that ends early, ``200, with a cursor: reason``.
+    It is ``STATUS kind`` or, for a listing that ends early, ``200, with a cursor: reason``.
     """
 
     name: str
@@ -64,7 +64,7 @@ def page(*models: object) -> Fault:
 
 
 def alternating_tokens() -> Fault:
-    """Return a fault that responds with two tokens in turn."""
+    """Return a fault whose responses alternate between two tokens."""
     turns = 0
 
     def turn(_: Response, __: Parameters) -> Response:
@@ -86,17 +86,17 @@ def cases() -> list[Case]:
         lasting("fails (500)", bedrock.internal_error, UNAVAILABLE, UNTIL_UNAVAILABLE),
         lasting("503 of a load balancer", faults.unavailable, UNAVAILABLE, UNTIL_UNAVAILABLE),
         lasting("hangs before the response", faults.hang(600), UNAVAILABLE, UNTIL_UNAVAILABLE),
-        lasting("hangs in the middle of the response", faults.stall(600), UNAVAILABLE, UNTIL_UNAVAILABLE),
+        lasting("hangs during the response", faults.stall(600), UNAVAILABLE, UNTIL_UNAVAILABLE),
         lasting("sends a byte every four seconds", faults.drip(4), UNAVAILABLE, UNTIL_UNAVAILABLE),
         lasting("closes the connection", faults.disconnect, UNAVAILABLE, UNTIL_UNAVAILABLE),
-        lasting("closes it in the middle of the response", faults.cut, UNAVAILABLE, UNTIL_UNAVAILABLE),
-        lasting("denies", bedrock.deny, "500 upstream-denied"),
+        lasting("closes the connection during the response", faults.cut, UNAVAILABLE, UNTIL_UNAVAILABLE),
+        lasting("denies access", bedrock.deny, "500 upstream-denied"),
         lasting(UNKNOWN_OPERATION, bedrock.unknown_operation, "502 upstream-rejected", "400 expired-cursor"),
         lasting("redirects", redirect, INVALID),
         lasting("unknown error", unknown, "502 upstream-rejected"),
         lasting("HTML", faults.not_json, INVALID),
         lasting("empty body", body(b""), INVALID),
-        lasting("half of a JSON text", body(b'{"modelSummaries": ['), INVALID),
+        lasting("truncated JSON", body(b'{"modelSummaries": ['), INVALID),
         lasting("JSON 200,000 levels deep", body(b"[" * 200_000), INVALID),
         lasting("ten megabytes instead of a list", body({"modelSummaries": "x" * 10_000_000}), INVALID),
         lasting("object without a list of models", body({"models": []}), INVALID),
@@ -105,7 +105,7 @@ def cases() -> list[Case]:
         lasting("model whose name is a number", page({**SUMMARY, "modelName": 5}), INVALID),
         lasting("invalid time", page({**SUMMARY, "creationTime": "now"}), INVALID),
         lasting("token that is a number", bedrock.fields(nextToken=5), INVALID),
-        lasting("two tokens in turn", alternating_tokens(), INVALID),
+        lasting("alternates between two tokens", alternating_tokens(), INVALID),
         lasting("more models than requested", page(*[SUMMARY] * 1001), INVALID),
         Case("ignores a filter", (page(SUMMARY),), INVALID, INVALID, {"modelStatus": "Failed"}),
     ]
@@ -115,8 +115,8 @@ def cases() -> list[Case]:
 class SourceCase:
     """A fault of one source of three, and what a client sees without and with ``allowPartial=true``.
 
-    Without it, that is what ``Case`` describes. With it, it is ``200``, ``200, not offered`` or
-    ``200, without it: problem``.
+    Without ``allowPartial``, it has the form that ``Case`` describes. With it, it is ``200``, ``200, not offered`` or
+    ``200, without the source: problem``.
     """
 
     name: str
@@ -160,7 +160,7 @@ def _partial(case: Case) -> str:
     if case.name == UNKNOWN_OPERATION:
         return NOT_OFFERED
     _, _, kind = case.first.partition(" ")
-    return f"200, without it: {kind}" if kind else OK
+    return f"200, without the source: {kind}" if kind else OK
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,7 @@ def _seen(status: int, content: Mapping[str, Any], stop_reason: str) -> str:
     if stop_reason not in ("complete", "max-items"):
         return f"200, with a cursor: {stop_reason}"
     if content["coverage"]["unreachable"]:
-        return f"200, without it: {content['coverage']['unreachable'][0]['problem']}"
+        return f"200, without the source: {content['coverage']['unreachable'][0]['problem']}"
     return NOT_OFFERED if content["coverage"]["notOffered"] else OK
 
 
@@ -288,7 +288,7 @@ def _one_source(text: str) -> tuple[Table, int]:
             requests = number(first.log["upstream_pages"] + first.log["upstream_retries"])
             cells = [first.client, number(first.seconds, 1), requests, _log(first), later.client]
             rows.append([case.name, *cells, number(later.seconds, 1)])
-    columns = ["Bedrock", "the client sees", "s", "requests", "the log says", "… after a first page", "s"]
+    columns = ["fault of Bedrock", "the client sees", "s", "requests", "the log says", "… after a first page", "s"]
     return Table("", columns, rows, text_columns=(0, 1, 4, 5)), failures
 
 
@@ -312,7 +312,7 @@ def _one_of_several(text: str) -> tuple[Table, int]:
             failures += _failures(case.name, seen, [case.strict, case.partial])
             cells = [cell for it in seen for cell in (it.client, number(len(it.models)), number(it.seconds, 1))]
             rows.append([case.name, *cells, _log(seen[1])])
-    columns = ["one source of three", "the client sees", "models", "s"]
+    columns = ["fault of one source of three", "the client sees", "models", "s"]
     columns += ["… with `allowPartial=true`", "models", "s", "the log says"]
     return Table("", columns, rows, text_columns=(0, 1, 4, 7)), failures
 

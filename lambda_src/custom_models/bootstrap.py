@@ -33,13 +33,13 @@ def build(environment: Mapping[str, str] = os.environ) -> Dispatcher:
     if settings.cursor_key:
         keys: SigningKeys = StaticKey(settings.cursor_key)
     else:
-        # A session of its own: that of Bedrock signs with the credentials of members.
+        # Another session, because the one for Bedrock signs with the credentials of members.
         keys = SecretKeys(settings.cursor_secret_id or "", new_session)
     return Dispatcher(sources, bedrock, CursorSigner(keys, settings.cursor_lifetime), telemetry, _document)
 
 
 def _bedrock(settings: Settings) -> tuple[Sequence[Source], Bedrock]:
-    """Return the sources of the inventory, and Bedrock, from which they are read."""
+    """Return the sources of the inventory, and the page source that reads them."""
     session = new_session()
     region = session.get_config_variable("region")
     if region is None:

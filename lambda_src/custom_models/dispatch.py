@@ -50,7 +50,7 @@ class Dispatcher:
         self._direct_invocation = DirectInvocation(inventory, self._list_models)
 
     def __call__(self, event: Any, context: Context) -> dict[str, Any]:
-        """Return the response to an event; README describes the two kinds of event.
+        """Return the proxy response to an HTTP event, or the result of a direct invocation.
 
         Raises:
             CustomModelsError: a direct invocation failed.

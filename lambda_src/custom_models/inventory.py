@@ -23,7 +23,7 @@ class Inventory(NamedTuple):
     """The role that is assumed in each account but the function's own."""
 
     external_id: str | None = None
-    """The external id that these roles require, if they do."""
+    """The external id that these roles require; None if they require none."""
 
     @classmethod
     def from_json(cls, content: object) -> "Inventory":

@@ -90,7 +90,7 @@ def _inventory(text: str | None, folder: Path, own_account: str, service: str) -
     if not text:
         return None
     try:
-        if text.endswith(".json"):  # no JSON object does
+        if text.endswith(".json"):  # a JSON object ends with }
             text = (folder / text).read_text("utf-8")
         inventory = Inventory.from_json(json.loads(text))
         inventory.require_role(own_account)

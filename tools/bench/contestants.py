@@ -21,7 +21,7 @@ Parameters: TypeAlias = Mapping[str, int | str]
 
 
 class BenchError(RuntimeError):
-    """The measurement is not possible, or what was measured did not do its work; the message says why."""
+    """The measurement is not possible, or a contestant returned a wrong result. The message says why."""
 
 
 @dataclass(frozen=True)

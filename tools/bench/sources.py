@@ -1,4 +1,4 @@
-"""Many accounts and regions in one request, beside a client per source as users write it.
+"""Many accounts and regions in one request, compared with a client per source, as users write it.
 
 Over TLS. Bedrock and STS respond after a tenth of a second.
 """
@@ -30,7 +30,7 @@ _WARM = 5
 class _Case:
     organization: Organization
     rounds: Callable[[int], int]
-    """How often each contestant is started, given ``--rounds``: a new client for each source takes a peer long."""
+    """How often each contestant is started, given ``--rounds``: creating the clients takes a peer long."""
 
 
 _CASES = (
@@ -100,7 +100,7 @@ class _Measurement:
             result = self._request(contestant, process)
             first = self._usage(process, time.perf_counter() - started, cpu_seconds(process.pid))
             if contestant is self._contestants.new_clients:
-                # It is as slow each time.
+                # Every request is as slow as this one, so a single one is enough.
                 return first, first._replace(wall=result.wall, cpu=result.cpu)
             results = [self._request(contestant, process) for _ in range(_WARM)]
             wall, cpu = (median(values) for values in zip(*((it.wall, it.cpu) for it in results), strict=True))

@@ -65,13 +65,13 @@ class Coverage(NamedTuple):
 
     @property
     def listed(self) -> int:
-        """The number of sources that were listed to their end. A source that is not offered has nothing to list."""
+        """The number of sources that were listed to their end. Those in ``notOffered`` count: they have no models."""
         return self.outcomes.count(LISTED) + self.outcomes.count(NOT_OFFERED)
 
     def failure(self) -> UpstreamError | None:
-        """Return the error of a finished walk that is not a listing; None if it is one.
+        """Return the error to raise at the end of a walk that listed nothing; None if it listed something.
 
-        It is an error if no source that offers the operation was listed, and no other gave a page before it failed.
+        It listed nothing if no source that offers the operation was listed, and no other gave a page before it failed.
         """
         if LISTED in self.outcomes or any(outcome.isupper() for outcome in self.outcomes):
             return None

@@ -31,7 +31,7 @@ MIN_KEY_LENGTH = 32
 TOKEN_REPEATED = "Bedrock returned the same page token twice, so its listing would never end."  # noqa: S105
 
 MAX_EMPTY_PAGES = 1000
-"""The maximum number of consecutive empty pages of a source. With more, its listing would have no end."""
+"""The maximum number of consecutive empty pages of a source. With more, its listing might never end."""
 
 _VERSION = 2
 

@@ -25,7 +25,7 @@ _EXPECTED_MODELS = 25
 """The number of models that a source is expected to have before any is known."""
 
 _MAX_WASTE = 5
-"""No source is fetched ahead while more calls were wasted than one for this many finished sources."""
+"""No source is fetched ahead while more than one call was wasted for this many finished sources."""
 
 COMPLETE = "complete"
 MAX_ITEMS = "max-items"
@@ -81,7 +81,7 @@ def list_models(query: Query, source: PageSource, signer: CursorSigner, limits: 
 
 
 class _Walk:
-    """Reads the pages of one request, source by source, from a position on."""
+    """Reads the pages of one request, source by source, starting at a position."""
 
     def __init__(self, query: Query, calls: Calls, limits: Limits, usage: Usage, start: Position) -> None:
         self.models: list[SourcedModel] = []
@@ -117,7 +117,7 @@ class _Walk:
         for call in self._ahead.values():
             if not call.cancel():
                 self._usage.add(call.usage)
-                # If the time is over, the number of calls was not the reason.
+                # If the time is over, too many calls ahead were not the reason.
                 if self._has_time():
                     self._waste()
 
@@ -228,7 +228,7 @@ class _Walk:
         self._usage.add_failure(str(error.source), call.error or error.detail)
         current = self.position.current
         temporary = isinstance(error, UpstreamThrottled | UpstreamUnavailable)
-        # A call that started too late proves nothing, except the first one, which had all the time that there is.
+        # A call that started too late proves nothing about its source. The first call always had enough time.
         is_late = call.late and self.position != self._start
         if not self._query.allow_partial:
             if not temporary or not self._has_page:

@@ -1,6 +1,6 @@
-"""The calls of one request: the current one in the calling thread, those ahead of it in daemon threads.
+"""The calls of one request. The current call runs in the calling thread, calls ahead run in daemon threads.
 
-The threads belong to the request. A call that hangs keeps its thread, and never one of a later request.
+The threads belong to the request, so a call that hangs never takes a thread from a later request.
 
 Each upstream call starts a new ``paginate()`` and reads one page from it. Reading more pages from the
 same ``paginate()`` would be wrong: botocore sends the same ``maxResults`` each time and cuts pages to
@@ -148,7 +148,7 @@ class BedrockCall:
             next(iter(pages))
         except Exception as error:
             if exchange.remaining <= 0:
-                raise TimeoutError from None  # whatever the end of the call looked like
+                raise TimeoutError from None  # the time is over, whatever this exception is
             # The message of an exception may hold a URL and a token, so it is neither kept nor logged.
             self.usage.error = code = loggable_code(error, exchange.status, request.token)
             if code in UNKNOWN_CREDENTIALS:

@@ -1,4 +1,4 @@
-"""The connection of each call, so that one connection can be closed, and not all of a client.
+"""Records the connection of each call, so that it can be closed without closing all connections of the client.
 
 A client keeps the connections of all accounts in its region. botocore has no public access to them; it is
 pinned, and the tests fail if an upgrade changes what this uses.

@@ -29,7 +29,7 @@ _CONFIG = Config(
 )
 
 FORGET_AFTER_SECONDS = 60
-"""Credentials that Bedrock does not accept are kept this long, so that STS is not called at every request."""
+"""Seconds that credentials are kept even if Bedrock rejects them, so that STS is not called at every request."""
 
 
 class _OfExchange(Credentials):
@@ -150,7 +150,7 @@ class AccountCredentials:
     def forget(self, account: str) -> None:
         """Drop the credentials of a member, which Bedrock does not accept, unless they are new.
 
-        New ones would not help then: the region is not enabled in the account.
+        If new ones are not accepted, the region is not enabled in the account, and other credentials would not help.
         """
         assumed = self._assumed.get(account)
         if assumed is not None and self._now() - assumed.at > FORGET_AFTER_SECONDS:

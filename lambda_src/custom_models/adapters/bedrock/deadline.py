@@ -16,7 +16,7 @@ MAX_ATTEMPTS = 3
 MAX_ATTEMPT_SECONDS = CONNECT_TIMEOUT + READ_TIMEOUT
 
 MAX_CALL_SECONDS = 12
-"""The longest time of a call in seconds, with its retries: time for a second attempt after a first one that hangs."""
+"""The longest time of a call in seconds, retries included. If the first attempt hangs, there is time for another."""
 
 
 @contextmanager

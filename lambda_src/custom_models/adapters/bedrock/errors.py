@@ -74,10 +74,10 @@ _DENIED_DETAILS = {
 UNKNOWN_CREDENTIALS = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
 )
-"""What a member's credentials cause after its role was created again or its sessions were revoked, for example."""
+"""Errors of credentials that are no longer valid, for example because a member role was created again."""
 
 _NO_RESPONSE = (HTTPClientError, BotocoreConnectionError, ResponseStreamingError, TimeoutError)
-"""No whole response arrived in time. TimeoutError comes from ``deadline``, outside of what botocore converts."""
+"""No complete response arrived in time. ``deadline`` raises TimeoutError, which botocore does not always convert."""
 
 _PARSER_ERRORS = (
     ResponseParserError,

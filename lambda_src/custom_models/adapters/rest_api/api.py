@@ -148,9 +148,9 @@ def _path(event: Mapping[str, Any]) -> str:
 
 
 def _url(context: Mapping[str, Any]) -> str:
-    """Return the URL of the API, as API Gateway says and not as a header of the request says.
+    """Return the URL of the API. It comes from API Gateway's context, never from a header of the request.
 
-    It is relative to the document if the API has no domain, as on one machine.
+    If the API has no domain, as with ``make run``, the URL is relative to the document.
     """
     domain, path = context.get("domainName"), context.get("path")
     if not isinstance(domain, str) or not re.fullmatch(r"[a-z0-9-]+([.][a-z0-9-]+)+", domain):

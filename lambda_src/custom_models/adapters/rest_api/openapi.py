@@ -38,7 +38,7 @@ _MODEL_DESCRIPTIONS = {
 def document(url: str | None = None) -> str:
     """Return the document as JSON text, indented by two spaces.
 
-    ``url`` is that of the API, without the last slash; without it, the document has the form of such a URL.
+    ``url`` is the URL of the API, without a slash at its end. By default, the document has a template of the URL.
     """
     return json.dumps(_document(_SERVER if url is None else {"url": f"{url}/v1"}), indent=2) + "\n"
 
@@ -198,7 +198,7 @@ _REQUEST_HEADERS = [
 
 def _parameter(parameter: Parameter) -> dict[str, object]:
     schema = parameter.type.schema()
-    # In both places, because tools show one or the other.
+    # In both descriptions, because some tools show only one of them.
     schema["description"] = description = _description(parameter)
     if parameter.default is not None:
         schema["default"] = parameter.default
