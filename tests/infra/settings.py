@@ -1,5 +1,6 @@
 """Every setting of a stage with a valid value, under its name in cdk.json."""
 
+from itertools import combinations
 from typing import Any
 
 GOOD: dict[str, Any] = {
@@ -34,12 +35,27 @@ GOOD: dict[str, Any] = {
 
 _PUBLIC = {name: value for name, value in GOOD.items() if name != "vpcEndpoints"}
 
+
+def _mixed() -> dict[str, dict[str, Any]]:
+    """Return seven stages. Each setting is in another three of them, so each two settings are once without the other.
+
+    The inventory is in none of them, because it needs other settings.
+    """
+    stages: dict[str, dict[str, Any]] = {f"mixed-{number}": {} for number in range(1, 8)}
+    names = [name for name in GOOD if name != "inventory"]
+    # Too few trios would leave settings out.
+    for name, trio in zip(names, list(combinations(stages.values(), 3))[: len(names)], strict=True):
+        for stage in trio:
+            stage[name] = GOOD[name]
+    return stages
+
+
 STAGES: dict[str, dict[str, Any]] = {
     "none": {},
-    **{name: {name: value} for name, value in GOOD.items() if name != "inventory"},
+    **_mixed(),
     "inventory": {name: GOOD[name] for name in ("account", "region", "inventory")},
     "all": _PUBLIC,
     "all-e-mail": {name: value for name, value in _PUBLIC.items() if name != "alarmTopicArn"},
     "private": GOOD,
 }
-"""Each setting alone, all of them for a public API, and all of them for a private one."""
+"""Stages in which each two settings are together, each without the other, and both absent."""

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slow  # the CDK takes seconds to start
 
 
 def synthesized(**settings: Any) -> Template:
-    # No bundling: these tests do not look at the function's code.
-    app = cdk.App(context={"aws:cdk:bundling-stacks": []})
+    # No bundling: these tests do not look at the function's code. No validation: test_rules.py has it.
+    app = cdk.App(context={"aws:cdk:bundling-stacks": []}, builtin_cloud_formation_validation=False)
     config = Config(**{"stage": "dev", **settings})
     stack = CustomModelsStack(app, f"custom-models-{config.stage}", config=config)
     return Template.from_stack(stack)

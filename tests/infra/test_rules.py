@@ -1,8 +1,13 @@
-"""cdk-nag's AwsSolutions rules. They run here, not in the app, where a finding could block a deployment."""
+"""cdk-nag's AwsSolutions rules and cfn-lint, for every setting.
+
+cdk-nag runs here, not in the app, where a finding could block a deployment.
+"""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import aws_cdk as cdk
 import pytest
@@ -13,7 +18,18 @@ from infra.config import Config
 from infra.stack import CustomModelsStack
 from tests.infra.settings import STAGES
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+CONFIGS = {
+    f"custom-models-{name}": Config.read({"stage": "dev", "stages": {"dev": settings}}.get)
+    for name, settings in STAGES.items()
+}
+"""The settings of each stage, by the name of its stack."""
+
+LINT_EXCEPTIONS = {
+    # The CDK adds a dependency on the role's policies, and with it a redundant one on the role.
+    ("W3005", "AWS::Lambda::Function"),
+}
 
 
 class Accepted(NamedTuple):
@@ -55,20 +71,20 @@ def accepted(config: Config) -> list[Accepted]:
     return [each for each in findings if config.api_gateway_log_role or "CloudWatchRole" not in each.construct]
 
 
-def report(outdir: Path, stages: dict[str, Config]) -> dict[str, Any]:
-    """Return cdk-nag's report of a stack for each stage, with the accepted findings acknowledged."""
-    # No bundling: cdk-nag does not look at the function's code.
+@pytest.fixture(scope="module")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stacks of all stages, and cdk-nag's report with the accepted findings acknowledged."""
+    outdir = tmp_path_factory.mktemp("assembly")
+    # No bundling: neither cdk-nag nor cfn-lint looks at the function's code.
     app = cdk.App(context={"aws:cdk:bundling-stacks": []}, outdir=str(outdir))
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    for name, config in stages.items():
+    for name, config in CONFIGS.items():
         stack = CustomModelsStack(app, name, config=config)
         for construct, finding, reason in accepted(config):
             acknowledgment = cdk.Acknowledgment(id=f"AwsSolutions::AwsSolutions-{finding}", reason=reason)
             cdk.Validations.of(descendant(stack, construct)).acknowledge(acknowledgment)
     app.synth()
-    (nag_report,) = json.loads((outdir / "validation-report.json").read_text())["pluginReports"]
-    assert isinstance(nag_report, dict)
-    return nag_report
+    return outdir
 
 
 def descendant(construct: IConstruct, path: str) -> IConstruct:
@@ -77,17 +93,37 @@ def descendant(construct: IConstruct, path: str) -> IConstruct:
     return construct
 
 
-def test_every_finding_is_accepted_and_every_accepted_finding_exists(tmp_path: Path) -> None:
-    stages = {f"custom-models-{name}": read(settings) for name, settings in STAGES.items()}
-    found = report(tmp_path, stages)
+def test_every_finding_is_accepted_and_every_accepted_finding_exists(assembly: Path) -> None:
+    # The CDK's own validation has no report, because it finds nothing.
+    (found,) = json.loads((assembly / "validation-report.json").read_text())["pluginReports"]
     assert (found["pluginName"], found["violations"]) == ("AwsSolutions", [])
     acknowledged = {(finding["acknowledgedAt"], finding["ruleName"]) for finding in found["suppressedViolations"]}
     assert acknowledged == {
         (f"{name}/{each.construct}", f"AwsSolutions-{each.finding}")
-        for name, config in stages.items()
+        for name, config in CONFIGS.items()
         for each in accepted(config)
     }
 
 
-def read(settings: dict[str, Any]) -> Config:
-    return Config.read({"stage": "dev", "stages": {"dev": settings}}.get)
+def test_cfn_lint_reports_nothing(assembly: Path) -> None:
+    templates = sorted(map(str, assembly.glob("*.template.json")))
+    assert len(templates) == len(STAGES)
+    lint = subprocess.run(
+        [str(Path(sys.executable).parent / "cfn-lint"), "--format", "json", "--", *templates],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert lint.stderr == ""
+    kinds = {
+        (path, name): resource["Type"]
+        for path in templates
+        for name, resource in json.loads(Path(path).read_text())["Resources"].items()
+    }
+    unexpected = [
+        finding
+        for finding in json.loads(lint.stdout)
+        if (finding["Rule"]["Id"], kinds[finding["Filename"], finding["Location"]["Path"][1]]) not in LINT_EXCEPTIONS
+    ]
+    assert unexpected == []
