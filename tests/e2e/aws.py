@@ -61,6 +61,8 @@ _ENVIRONMENT = {
     for name, value in os.environ.items()
     if not name.startswith(("AWS_", "CDK_")) and name != "PYTHONDONTWRITEBYTECODE"
 }
+# The CDK's validation is a third of each synthesis, and tests/infra runs it.
+_ENVIRONMENT["CDK_VALIDATION"] = "false"
 
 
 class Aws:

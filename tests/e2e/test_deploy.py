@@ -17,7 +17,7 @@ from custom_models.core.cursor import CursorSigner
 from custom_models.core.errors import CursorMismatch, InvalidCursor
 from emulators.models import newest_first
 from tests.api import Response
-from tests.e2e.aws import ACCOUNT, APP, MODELS, REGION, ROOT, STAGE, Deployment, smoke
+from tests.e2e.aws import ACCOUNT, APP, MODELS, REGION, ROOT, STAGE, Deployment, smoke, synthesize
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -221,3 +221,33 @@ def test_deploying_again_changes_nothing(deployment: Deployment, tmp_path: Path)
     assert "There were no differences" in aws.cdk("diff", "--fail", "--app", str(tmp_path))
     after = aws.client("lambda").get_alias(FunctionName=deployment.function_name, Name="live")
     assert after["FunctionVersion"] == before["FunctionVersion"] == "1"
+
+
+SECOND = "team-a"
+SECOND_STACK = f"custom-models-{SECOND}"
+
+
+def names(deployment: Deployment) -> list[str]:
+    return [model["modelName"] for model in deployment.get("/v1/custom-models?maxItems=3").body["modelSummaries"]]
+
+
+def test_a_second_stage_and_a_region_that_is_added_later(deployment: Deployment, tmp_path: Path) -> None:
+    aws = deployment.aws
+    second = aws.deploy(synthesize(tmp_path / "first", SECOND, {}), SECOND_STACK)
+    try:
+        assert names(second) == names(deployment)
+        assert second.url != deployment.url
+        dashboards = {
+            entry["DashboardName"] for entry in aws.client("cloudwatch").list_dashboards()["DashboardEntries"]
+        }
+        assert {f"custom-models-dev-{REGION}", f"{SECOND_STACK}-{REGION}"} <= dashboards
+
+        # The first account or region of a stage must come with a change of the function (docs/first-deployment.md).
+        settings = {"account": ACCOUNT, "region": REGION, "memoryMb": 640}
+        again = aws.deploy(synthesize(tmp_path / "again", SECOND, settings), SECOND_STACK)
+        assert names(again) == names(deployment)
+        assert again.url == second.url
+        alias = aws.client("lambda").get_alias(FunctionName=again.function_name, Name="live")
+        assert alias["FunctionVersion"] == "2"
+    finally:
+        aws.cdk("destroy", "--force", "--app", str(tmp_path / "first"))

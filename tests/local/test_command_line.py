@@ -309,8 +309,8 @@ class TestInvoke:
 
     @pytest.mark.slow
     def test_generating_many_models_is_reported(self, local: CommandLine) -> None:
-        result = local.run("invoke", "--count", "500000", '{"maxItems": 1}')
-        assert result.stderr.startswith("Generating 500,000 models ...\n")
+        result = local.run("invoke", "--count", "50000", '{"maxItems": 1}')
+        assert result.stderr.startswith("Generating 50,000 models ...\n")
         assert len(json.loads(result.stdout)["modelSummaries"]) == 1
 
     def test_an_error_has_the_format_of_lambda(self, local: CommandLine) -> None:
