@@ -81,7 +81,7 @@ openapi: .venv/function examples/node_modules/.installed ## docs/openapi.json an
 	@'$(NODE)/bin/node' examples/node_modules/openapi-typescript/bin/cli.js docs/openapi.json \
 		--output examples/custom-models.d.ts >&2
 
-screenshots: .venv/dev ## docs/explorer-light.png and -dark.png; needs Chromium and a free port 8000
+screenshots: .venv/dev ## docs/explorer-*.png; needs Chromium and a free port 8000
 	@PYTHONPATH=lambda_src:. $(BIN)/python -m tools.screenshots >/dev/null
 
 lock: .venv/installer ## The requirements files, from pyproject.toml

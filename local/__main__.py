@@ -156,7 +156,7 @@ def _serve(port: int, upstream: Upstream) -> int:
     handler = _handler()
     with contextlib.ExitStack() as stack:
         try:
-            url = stack.enter_context(serve(handler, port, pages(upstream.description)))
+            url = stack.enter_context(serve(handler, port, pages(upstream.description, upstream.sources)))
         except OSError as error:
             raise SetupError(f"Port {port} cannot be used ({error.strerror}); set PORT= to another, or to 0.") from None
         problems = (f"{label:<19}{sources}\n" for label, sources in upstream.problems.items())

@@ -4,7 +4,7 @@ Their files are in ``local/explorer``. Swagger UI comes from the package of Powe
 """
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -12,6 +12,10 @@ from string import Template
 from local.api_gateway import Headers, Response
 
 _FOLDER = Path(__file__).parent / "explorer"
+_EXPLORER = (
+    *("explorer.js", "query.js", "form.js", "table.js", "request.js", "download.js"),
+    *("explorer.css", "icon.svg"),
+)
 _TYPES = {"html": "text/html; charset=utf-8", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 _POLICY = (
@@ -23,19 +27,23 @@ _SWAGGER_UI = _POLICY.format(" 'unsafe-inline'", " data:")
 """Pages load only from this server, even if the name of a model contains HTML (https://www.w3.org/TR/CSP3/)."""
 
 
-def pages(origin: str) -> Mapping[str, Response]:
-    """Return the pages by path. ``origin`` describes where the models come from."""
+def pages(origin: str, sources: Sequence[str] = ()) -> Mapping[str, Response]:
+    """Return the pages by path.
+
+    Args:
+        origin: describes where the models come from.
+        sources: the sources of the inventory, ``ACCOUNT/REGION``; empty without an inventory.
+    """
     swagger_ui = files("aws_lambda_powertools") / "event_handler" / "openapi" / "swagger_ui"
-    index = Template((_FOLDER / "index.html").read_text("utf-8")).substitute(origin=html.escape(origin))
+    template = Template((_FOLDER / "index.html").read_text("utf-8"))
+    index = template.substitute(origin=html.escape(origin), sources=html.escape(" ".join(sources)))
     return {
         "/": _page("html", index.encode(), _OWN),
         "/docs": _page("html", (_FOLDER / "docs.html").read_bytes(), _SWAGGER_UI),
         "/docs/docs.js": _file("docs.js"),
         "/docs/swagger-ui.js": _page("js", (swagger_ui / "swagger-ui-bundle.min.js").read_bytes()),
         "/docs/swagger-ui.css": _page("css", (swagger_ui / "swagger-ui.min.css").read_bytes()),
-        "/explorer/explorer.js": _file("explorer.js"),
-        "/explorer/explorer.css": _file("explorer.css"),
-        "/explorer/icon.svg": _file("icon.svg"),
+        **{f"/explorer/{name}": _file(name) for name in _EXPLORER},
     }
 
 

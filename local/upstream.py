@@ -50,6 +50,8 @@ class Upstream(NamedTuple):
     description: str
     problems: Mapping[str, str]
     """The sources of the embedded emulator that cannot be listed, by what is wrong with them."""
+    sources: Sequence[str]
+    """The sources of the inventory; empty without an inventory."""
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def bedrock(options: Options) -> Iterator[Upstream]:
     else:
         inventory = _inventory(options)
         text = _use_aws(inventory) if options.bedrock == "aws" else _use_given(inventory, options.account or ACCOUNT)
-        yield Upstream(text, {})
+        yield Upstream(text, {}, _names(inventory))
 
 
 def _refuse_contradictions(options: Options, elsewhere: str | None) -> None:
@@ -95,6 +97,10 @@ def _inventory(options: Options) -> _Inventory:
     return read_inventory(options.inventory) if options.inventory else None
 
 
+def _names(inventory: _Inventory) -> Sequence[str]:
+    return [str(source) for source in inventory.inventory.sources] if inventory else []
+
+
 @contextmanager
 def _emulator(options: Options) -> Iterator[Upstream]:
     from emulators.server import serve  # here for the same reason as above
@@ -112,7 +118,7 @@ def _emulator(options: Options) -> Iterator[Upstream]:
         os.environ.update({ENDPOINT: url, STS_ENDPOINT: sts_url})
         _set_sources(emulation.account, inventory)
         _use_endpoints(emulation.region, ENDPOINT)
-        yield Upstream(f"{emulation.description}{url})", emulation.problems)
+        yield Upstream(f"{emulation.description}{url})", emulation.problems, _names(inventory))
 
 
 def _use_given(inventory: _Inventory, account: str) -> str:

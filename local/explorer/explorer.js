@@ -1,62 +1,40 @@
 // The explorer: a form built from the API's OpenAPI document, a table of models, and the request as code to copy.
 //
-// The URL holds the query. The history state holds the pages seen so far: for each page its cursor and
-// the number of models on the pages before it. Text from models and errors is never inserted as HTML.
+// This module loads pages, and shows them or what went wrong. The others: query.js has the URL and the requests,
+// form.js the form, table.js the models and the coverage, request.js the code to copy, download.js the files.
 
-const LISTING = "/v1/custom-models";
+import { listenToDownloads, showDownloads } from "./download.js";
+import { clearErrors, fillForm, makeForm, queryInForm, showError, suggestBaseModels, suggestTimes } from "./form.js";
+import { FIRST_PAGE, advice, failure, firstQuery, pageUrl, query, queryInUrl, rememberNextPage, requestPage, state } from "./query.js";
+import { listenToRequest, showRequest } from "./request.js";
+import { missingSources, showColumns, showModels } from "./table.js";
+
 const SLOW = 3_000; // milliseconds until the page explains why it is still waiting
-const MAX_NAMES = 5; // how many unreachable sources the status line names
 
 const element = (id) => document.getElementById(id);
 const wide = matchMedia("(min-width: 60rem)");
 const wait = { controller: null, timer: 0, focused: null };
-const parameters = new Map(); // the parameters in the OpenAPI document, by name
 
-// --- Query and history -------------------------------------------------------------------------
+// --- Navigation --------------------------------------------------------------------------------
 
-const FIRST_PAGE = { pages: [{ cursor: null, first: 0 }], page: 0 };
-
-const state = () => history.state ?? FIRST_PAGE;
-
-/** The query in the URL. It has a cursor only if somebody opened the page with one. */
-const queryInUrl = () => new URLSearchParams(location.search);
-
-/** The query to send: the query in the URL, with the cursor of the current page. */
-function query() {
-  const params = queryInUrl();
-  const { cursor } = state().pages[state().page];
-  if (cursor) params.set("cursor", cursor);
-  return params;
-}
-
-/** Opens the first page of another query. */
-function openQuery(search) {
-  history.pushState(FIRST_PAGE, "", search || location.pathname);
+/** Opens the first page of a query. */
+function openQuery(params) {
+  history.pushState(FIRST_PAGE, "", pageUrl(params));
   load();
-}
-
-/** Opens the first page of the current query, with some parameters changed. */
-function restart(changed = {}) {
-  const params = queryInUrl();
-  params.delete("cursor");
-  for (const [name, value] of Object.entries(changed)) params.set(name, value);
-  openQuery(`?${params}`);
 }
 
 function turnPage(by) {
   const { pages, page } = state();
   if (!pages[page + by]) return; // clicked twice: the cursor of the next page is not known yet
   history.pushState({ pages, page: page + by }, "");
-  if (element("models").getBoundingClientRect().top < 0) element("models").scrollIntoView();
+  if (element("top").getBoundingClientRect().top <= 0) element("top").scrollIntoView();
   load();
 }
 
-/** Stores the cursor of the next page. Drops later pages, as they may belong to an older listing. */
-function rememberNextPage(next, count) {
-  const { pages, page } = state();
-  const seen = pages.slice(0, page + 1);
-  if (next) seen.push({ cursor: next, first: pages[page].first + count });
-  history.replaceState({ pages: seen, page }, "");
+function sort() {
+  if (element("sort").ariaDisabled === "true") return;
+  const order = queryInUrl().get("sortOrder") === "Descending" ? "Ascending" : "Descending";
+  openQuery(firstQuery({ sortBy: "CreationTime", sortOrder: order }));
 }
 
 // --- Loading -----------------------------------------------------------------------------------
@@ -67,20 +45,18 @@ async function load() {
   wait.controller = controller;
   const params = query();
   wait.focused = document.activeElement;
-  fillForm();
-  showQuery(params);
+  fillForm(queryInUrl());
+  showRequest();
   startWaiting();
   let show;
   try {
     const started = performance.now();
-    const response = await fetch(`${LISTING}?${params}`, { signal: controller.signal, cache: "no-store" });
-    const body = await response.json();
+    const { ok, status, id, body, retryAfter } = await requestPage(params, controller.signal);
     const time = Math.round(performance.now() - started);
     show = () => {
-      const id = response.headers.get("X-Request-Id");
-      element("answered").textContent = `Response ${response.status} in ${time} ms, request ID ${id ?? "unknown"}`;
-      if (response.ok) showListing(body, params);
-      else showProblem(body, response.headers.get("Retry-After"));
+      element("answered").textContent = `Response ${status} in ${time} ms, request ID ${id}`;
+      if (ok) showListing(body, params);
+      else showProblem(body, retryAfter);
     };
   } catch (error) {
     show = () => showProblem(failure(error));
@@ -97,17 +73,14 @@ async function load() {
   });
 }
 
-function failure(error) {
-  if (error.name === "AbortError") return { title: "Stopped", detail: "You stopped waiting for the response." };
-  if (error instanceof SyntaxError) return { title: "Unexpected response", detail: "The response does not come from this API." };
-  return { title: "No response from the API", detail: "Check that make run is still running." };
-}
-
 function startWaiting() {
   const started = Date.now();
   element("table").ariaBusy = "true";
   element("answered").textContent = "";
-  keepFocus(clearErrors);
+  keepFocus(() => {
+    clearErrors();
+    element("problem").hidden = true;
+  });
   announce("");
   clearInterval(wait.timer);
   wait.timer = setInterval(() => {
@@ -125,80 +98,27 @@ function stopWaiting() {
 }
 
 /** Sets the status text. Skips unchanged text, because a screen reader would read it again. */
-function announce(text) {
-  if (element("status").textContent !== text) element("status").textContent = text;
+function announce(text, spoken = "") {
+  const [shown, heard] = element("status").children;
+  if (shown.textContent !== text) shown.textContent = text;
+  if (heard.textContent !== spoken) heard.textContent = spoken;
 }
 
-// --- Models ------------------------------------------------------------------------------------
-
-function showListing({ modelSummaries: models, nextCursor, coverage }, params) {
+function showListing(listing, params) {
+  const { modelSummaries: models, nextCursor, coverage } = listing;
   const missing = missingSources(coverage);
-  element("rows").replaceChildren(...models.map(row));
+  const shown = showModels(listing, params);
   rememberNextPage(nextCursor, models.length);
-  element("scroller").hidden = !models.length;
   suggestBaseModels(models);
-  showEmpty(!models.length, params, nextCursor, coverage);
   showPager(Boolean(nextCursor));
-  announce(`${range(models.length)}; ${nextCursor ? "more pages follow" : "last page"}.${missing}`);
+  showDownloads(true);
+  // The names of the sources are below, in the coverage. Who cannot see that hears them at once.
+  announce(shown, missing && ` ${missing}`);
 }
-
-/** Returns a sentence that names the sources that could not be listed so far; empty if there are none. */
-function missingSources({ unreachable, sources }) {
-  if (!unreachable.length) return "";
-  const names = unreachable.slice(0, MAX_NAMES).map(({ source }) => source);
-  if (unreachable.length > MAX_NAMES) names.push(`${unreachable.length - MAX_NAMES} more`);
-  return ` Incomplete: ${unreachable.length} of ${sources} sources unreachable (${names.join(", ")}).`;
-}
-
-function range(count) {
-  const { first } = state().pages[state().page];
-  if (!count) return "No models";
-  // With a cursor in the URL, the number of models before it is unknown.
-  if (queryInUrl().has("cursor")) return `Models: ${count}`;
-  return count === 1 ? `Model ${first + 1}` : `Models ${first + 1} to ${first + count}`;
-}
-
-function row(model) {
-  const filled = element("row").content.cloneNode(true);
-  const set = (selector, text) => Object.assign(filled.querySelector(selector), { textContent: text ?? "–" });
-  set(".name", model.modelName);
-  const [account, region] = model.source.split("/");
-  set(".account", `${account}/`);
-  set(".region", region);
-  set(".arn", model.modelArn);
-  set(".status", model.modelStatus).dataset.status = model.modelStatus;
-  set(".customization", model.customizationType);
-  set(".base-name", model.baseModelName);
-  set(".base-arn", model.baseModelArn);
-  // Shown to the second; the tooltip has the full value.
-  const created = set("time", model.creationTime.replace("T", " ").slice(0, 19));
-  created.dateTime = created.title = model.creationTime;
-  set(".owner", model.ownerAccountId);
-  return filled;
-}
-
-function showEmpty(empty, ...listed) {
-  element("empty").hidden = !empty;
-  const [title, text] = whyEmpty(...listed);
-  element("empty").querySelector("h2").textContent = title;
-  element("empty").querySelector("p").textContent = text;
-}
-
-function whyEmpty(params, nextCursor, { sources, unreachable }) {
-  if (nextCursor) return ["No models on this page", "More pages follow: Bedrock can return an empty page before the last one."];
-  if (unreachable.length) return ["No models listed", "The unreachable sources may have models."];
-  if (params.has("cursor")) return ["No more models", "The previous page was the last one with models."];
-  const filters = [...params.keys()].filter((name) => !NOT_FILTERS.includes(name));
-  if (filters.length) return ["No models match", "Remove a filter, or clear all filters."];
-  return ["No custom models", sources > 1 ? "No source has custom models." : "This account has no custom models in this region."];
-}
-
-const NOT_FILTERS = ["maxItems", "pageSize", "sortBy", "sortOrder", "allowPartial"];
 
 function showPager(more) {
   element("back").disabled = state().page === 0;
   element("next").disabled = !more;
-  element("created").ariaSort = { Ascending: "ascending", Descending: "descending" }[query().get("sortOrder")] ?? "none";
 }
 
 /** Runs a change. If it disables or hides the focused button, moves the focus to the models, not to the page's top. */
@@ -209,224 +129,72 @@ function keepFocus(change) {
   if (!moved && (pressed.disabled || !pressed.checkVisibility())) element("models").focus({ preventScroll: true });
 }
 
-function suggestBaseModels(models) {
-  const options = new Map([...element("base-models").children].map((option) => [option.value, option]));
-  for (const { baseModelArn: arn, baseModelName: name } of models) options.set(arn, new Option(name, arn));
-  element("base-models").replaceChildren(...options.values());
-}
-
 // --- Problems ----------------------------------------------------------------------------------
 
-function showProblem({ type, title, detail, errors = [], requestId, source }, retryAfter) {
-  if (!title || !detail) throw new SyntaxError("not a problem document of this API");
-  element("scroller").hidden = element("empty").hidden = true;
+function showProblem(problem, retryAfter = null) {
+  const { type, title, errors = [], requestId } = problem;
+  const detail = advice(problem) + (retryAfter === null ? "" : ` Try again in ${retryAfter} s.`);
+  for (const id of ["listing", "empty", "coverage"]) element(id).hidden = true;
   for (const { parameter, message } of errors) showError(parameter, message);
-  const problem = element("problem");
-  problem.querySelector("h2").textContent = title;
-  problem.querySelector(".detail").textContent = errors.length ? "" : detail + sourceHint(source) + retryHint(retryAfter);
-  problem.querySelector("ul").replaceChildren(...errors.map(({ parameter, message }) => item(`${parameter} ${message}`)));
-  problem.querySelector(".small").textContent = [type, requestId && `request ID ${requestId}`].filter(Boolean).join(" · ");
-  const isAboutCursor = /cursor/.test(type) || errors.some(({ parameter }) => parameter === "cursor");
+  const shown = element("problem");
+  shown.querySelector("h2").textContent = title;
+  shown.querySelector(".detail").textContent = errors.length ? "" : detail;
+  shown.querySelector("ul").replaceChildren(...errors.map(({ parameter, message }) => item(`${parameter} ${message}`)));
+  shown.querySelector(".small").textContent = [type, requestId && `request ID ${requestId}`].filter(Boolean).join(" · ");
+  // A button that would lead to the same errors is not offered.
+  const isAboutCursor = errors.length ? errors.every(({ parameter }) => parameter === "cursor") : /cursor/.test(type);
   element("again").hidden = isAboutCursor || errors.length > 0;
   element("restart").hidden = !isAboutCursor;
-  problem.hidden = false;
+  shown.hidden = false;
   announce("");
   showPager(false);
+  showDownloads(!errors.length);
   // Do not move the focus if the user has moved it in the meantime.
   if ([wait.focused, document.body].includes(document.activeElement)) document.querySelector("[aria-invalid=true]")?.focus();
 }
 
-const retryHint = (seconds) => (/^\d+$/.test(seconds) ? ` Try again in ${seconds} s.` : "");
-const sourceHint = (source) => (source ? ` Source: ${source}.` : "");
 const item = (text) => Object.assign(document.createElement("li"), { textContent: text });
-
-/** Shows a message next to the parameter's field, if the form has one. */
-function showError(name, message) {
-  const field = fieldOf(name);
-  if (!field) return;
-  element(`${name}-error`).textContent = `${name} ${message}`;
-  field.ariaInvalid = "true";
-  element("filters").open = true;
-}
-
-function clearErrors() {
-  element("problem").hidden = true;
-  for (const error of document.querySelectorAll(".error")) error.textContent = "";
-  for (const field of element("form").elements) field.ariaInvalid = null;
-}
-
-// --- The form ----------------------------------------------------------------------------------
-
-const fieldOf = (name) => element("form").elements.namedItem(name);
-
-/** Makes a field for each parameter in the OpenAPI document, except the cursor: the page buttons set it. */
-async function makeForm() {
-  const response = await fetch("/v1/openapi.json");
-  if (!response.ok) throw new SyntaxError("no OpenAPI document");
-  const openapi = await response.json();
-  for (const parameter of openapi.paths["/custom-models"].get.parameters) {
-    if (parameter.in === "query" && parameter.name !== "cursor") parameters.set(parameter.name, parameter);
-  }
-  element("fields").replaceChildren(...[...parameters.values()].map(makeField));
-  element("form").hidden = false;
-}
-
-function makeField({ name, description, schema }) {
-  const made = element("field").content.cloneNode(true);
-  const [label, error, hint] = made.querySelectorAll("label, .error, .hint");
-  const choices = schema.type === "boolean" ? ["true", "false"] : schema.enum;
-  const control = choices ? makeSelect(name, choices) : makeInput(name, schema);
-  control.name = control.id = label.htmlFor = name;
-  label.textContent = LABELS[name] ?? words(name);
-  hint.textContent = description;
-  hint.id = `${name}-hint`;
-  error.id = `${name}-error`;
-  control.setAttribute("aria-describedby", `${error.id} ${hint.id}`);
-  label.after(control);
-  return made;
-}
-
-const LABELS = { maxItems: "Models per page", pageSize: "Models per Bedrock call" };
-
-/** Returns a parameter's name as words, such as "Base model ARN equals". */
-function words(name) {
-  const text = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace(" arn ", " ARN ");
-  return text[0].toUpperCase() + text.slice(1);
-}
-
-function makeSelect(name, choices) {
-  const select = document.createElement("select");
-  select.append(new Option(name.startsWith("sort") ? "default" : "any", ""), ...choices.map((choice) => new Option(choice)));
-  return select;
-}
-
-/** Makes a text input for every type, so that the API itself validates what the user enters. */
-function makeInput(name, schema) {
-  const input = Object.assign(document.createElement("input"), { type: "text", autocomplete: "off", spellcheck: false });
-  if (schema.type === "integer") input.inputMode = "numeric";
-  if (schema.default) input.placeholder = schema.default;
-  if (schema.type === "array") input.placeholder = "comma-separated";
-  if (schema.format === "date-time") input.placeholder = "2026-01-31T00:00:00Z";
-  const suggestions = schema.format === "date-time" ? "times" : /ModelArn/.test(name) && "base-models";
-  if (suggestions) input.setAttribute("list", suggestions);
-  return input;
-}
-
-function suggestTimes() {
-  const hours = { "an hour ago": 1, "a day ago": 24, "a week ago": 168, "30 days ago": 720, "a year ago": 8_760 };
-  for (const [label, count] of Object.entries(hours)) {
-    const time = new Date(Date.now() - count * 3_600_000).toISOString().replace(/\.\d+/, "");
-    element("times").append(new Option(label, time));
-  }
-}
-
-function fillForm() {
-  const params = queryInUrl();
-  for (const name of parameters.keys()) {
-    const [field, value] = [fieldOf(name), params.get(name) ?? ""];
-    field.value = value;
-    // Add a value that is not in the list, so that it stays in the next request.
-    if (field.options && field.value !== value) field.add(new Option(value, value, true, true));
-  }
-}
-
-function submit() {
-  const filled = [...new FormData(element("form"))].filter(([, value]) => value !== "");
-  openQuery(filled.length ? `?${new URLSearchParams(filled)}` : "");
-}
-
-function sort() {
-  const order = queryInUrl().get("sortOrder") === "Descending" ? "Ascending" : "Descending";
-  restart({ sortBy: "CreationTime", sortOrder: order });
-}
-
-// --- The request to copy -----------------------------------------------------------------------
-
-const formats = {
-  curl: (params) => `curl '${location.origin}${LISTING}?${params}'`,
-  python: (params) =>
-    [
-      "import json",
-      "from urllib.parse import urlencode",
-      "from urllib.request import urlopen",
-      "",
-      "parameters = [",
-      ...[...params].map(([name, value]) => `    (${JSON.stringify(name)}, ${JSON.stringify(value)}),`),
-      "]",
-      `with urlopen("${location.origin}${LISTING}?" + urlencode(parameters)) as response:`,
-      "    listing = json.load(response)",
-      'print(listing["modelSummaries"], listing.get("nextCursor"))',
-    ].join("\n"),
-  stepFunctions: (params) => JSON.stringify(stateMachine(params), null, 2),
-};
-
-function stateMachine(params) {
-  // Without the cursor, which is signed with this machine's key, and without unknown parameters from the URL.
-  const known = [...params].filter(([name]) => parameters.has(name));
-  const payload = Object.fromEntries(known.map(([name, value]) => [name, typed(name, value)]));
-  return {
-    StartAt: "ListModels",
-    States: {
-      ListModels: {
-        Type: "Task",
-        Resource: "arn:aws:states:::lambda:invoke",
-        Parameters: { FunctionName: "ALIAS_ARN", Payload: payload },
-        OutputPath: "$.Payload",
-        Retry: [{ ErrorEquals: ["UpstreamThrottled", "UpstreamUnavailable"], IntervalSeconds: 5, BackoffRate: 2 }],
-        End: true,
-      },
-    },
-  };
-}
-
-/** Converts a value to the parameter's JSON type; returns it unchanged if it does not fit the type. */
-function typed(name, value) {
-  const { type } = parameters.get(name).schema;
-  if (type === "integer" && /^\d+$/.test(value)) return Number(value);
-  if (type === "boolean" && /^(true|false)$/.test(value)) return value === "true";
-  return type === "array" ? value.split(",") : value;
-}
-
-function showQuery(params) {
-  const as = document.querySelector("[name=as]:checked").value;
-  element("code").textContent = formats[as](params);
-  element("copied").textContent = "";
-}
-
-async function copy() {
-  try {
-    await navigator.clipboard.writeText(element("code").textContent);
-    element("copied").textContent = "Copied.";
-  } catch {
-    getSelection().selectAllChildren(element("code"));
-    element("copied").textContent = "Selected. Copy it with the keyboard.";
-  }
-}
 
 // --- Start -------------------------------------------------------------------------------------
 
 function listen() {
-  element("form").addEventListener("submit", (event) => (event.preventDefault(), submit()));
-  element("form").addEventListener("reset", () => setTimeout(openQuery, 0, ""));
+  element("form").addEventListener("submit", (event) => (event.preventDefault(), openQuery(queryInForm())));
+  element("form").addEventListener("reset", (event) => (event.preventDefault(), openQuery(new URLSearchParams())));
   element("sort").addEventListener("click", sort);
   element("back").addEventListener("click", () => turnPage(-1));
   element("next").addEventListener("click", () => turnPage(1));
   element("again").addEventListener("click", begin);
-  element("restart").addEventListener("click", () => restart());
+  element("restart").addEventListener("click", () => openQuery(firstQuery()));
   element("stop").addEventListener("click", () => wait.controller.abort());
-  element("copy").addEventListener("click", copy);
-  for (const radio of document.querySelectorAll("[name=as]")) radio.addEventListener("change", () => showQuery(query()));
   addEventListener("popstate", load);
+  listenToRequest();
+  listenToDownloads();
   // Focus without following the link: that would add an entry to the history of pages.
   element("skip").addEventListener("click", (event) => (event.preventDefault(), element("models").focus()));
   // A wide window hides the summary that opens the filters, so open them.
   wide.addEventListener("change", () => (element("filters").open ||= wide.matches));
 }
 
+/** Hides a tooltip when Escape is pressed, until the pointer or the focus leaves it. */
+function dismissTooltips() {
+  addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape") return;
+    for (const shown of document.querySelectorAll(".tipped:is(:hover, :focus-within)")) shown.classList.add("dismissed");
+  });
+  for (const type of ["pointerout", "focusout"]) {
+    addEventListener(type, ({ target, relatedTarget }) => {
+      const tipped = target.closest?.(".tipped");
+      if (tipped && !tipped.contains(relatedTarget)) tipped.classList.remove("dismissed");
+    });
+  }
+}
+
 async function start() {
   element("filters").open = wide.matches;
   suggestTimes();
+  showColumns();
   listen();
+  dismissTooltips();
   await begin();
 }
 
@@ -436,6 +204,9 @@ async function begin() {
     if (element("form").hidden) await makeForm();
   } catch (error) {
     return showProblem(failure(error));
+  } finally {
+    // Shown together with the form above it, which would push it down.
+    element("models").hidden = false;
   }
   await load();
 }

@@ -1,7 +1,6 @@
 """The pages of ``make run`` in a real headless Chromium: served in front of the real function and the emulator."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
@@ -10,6 +9,7 @@ from local.api_gateway import serve
 from local.pages import pages
 from tests.api import Api
 from tests.browser.chromium import FLAGS, ORIGIN, find_chromium
+from tests.browser.explorer import Tab
 
 
 @pytest.fixture(scope="session")
@@ -24,19 +24,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def url(api: Api) -> Iterator[str]:
+def sources() -> Sequence[str]:
+    """The sources of the inventory; there is no inventory unless a test overrides this."""
+    return ()
+
+
+@pytest.fixture
+def url(api: Api, sources: Sequence[str]) -> Iterator[str]:
     """The URL of a server like that of ``make run``."""
-    with serve(api.handler, pages=pages(ORIGIN)) as url:
+    with serve(api.handler, pages=pages(ORIGIN, sources)) as url:
         yield url
-
-
-@dataclass
-class Tab:
-    """A page of the browser, the requests it sent, and the errors and warnings on its console."""
-
-    page: Page
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -64,7 +61,7 @@ def tab(context: BrowserContext, url: str) -> Iterator[Tab]:
     tab.page.on("request", keep_request)
     yield tab
     assert tab.complaints == []
-    assert [address for address in tab.requests if not address.startswith((f"{url}/", "data:"))] == []
+    assert [address for address in tab.requests if not address.startswith((f"{url}/", "data:", "blob:"))] == []
 
 
 @pytest.fixture

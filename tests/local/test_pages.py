@@ -10,6 +10,7 @@ import pytest
 from local.api_gateway import serve
 from local.pages import pages
 
+MODULES = ("explorer", "query", "form", "table", "request", "download")
 ORIGIN = "Bedrock in <eu-west-1> & elsewhere"
 
 
@@ -41,7 +42,7 @@ def get(server: HTTPConnection, path: str, method: str = "GET", **headers: str) 
         ("/docs/docs.js", "text/javascript"),
         ("/docs/swagger-ui.js", "text/javascript"),
         ("/docs/swagger-ui.css", "text/css"),
-        ("/explorer/explorer.js", "text/javascript"),
+        *((f"/explorer/{name}.js", "text/javascript") for name in MODULES),
         ("/explorer/explorer.css", "text/css"),
         ("/explorer/icon.svg", "image/svg+xml"),
     ],
@@ -67,6 +68,14 @@ def test_a_page_loads_only_from_this_server(server: HTTPConnection, path: str) -
 
 def test_the_explorer_says_where_the_models_come_from(server: HTTPConnection) -> None:
     assert "Bedrock in &lt;eu-west-1&gt; &amp; elsewhere" in get(server, "/")[1]
+
+
+def test_the_explorer_knows_the_sources_of_the_inventory(server: HTTPConnection) -> None:
+    assert 'data-sources=""' in get(server, "/")[1]
+    with serve(handler, pages=pages(ORIGIN, ["123456789012/us-east-1", '"/<b>'])) as url:
+        connection = HTTPConnection(urlsplit(url).netloc, timeout=10)
+        assert 'data-sources="123456789012/us-east-1 &quot;/&lt;b&gt;"' in get(connection, "/")[1]
+        connection.close()
 
 
 @pytest.mark.parametrize(
