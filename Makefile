@@ -50,7 +50,7 @@ check: lint ## Lint, and run all tests except the slow ones: half a minute
 	@$(BIN)/pytest -n auto --dist worksteal -m 'not slow'
 
 test: lint node_modules/.installed .venv-ministack/installed ## Run everything that CI runs: some minutes
-	@$(BIN)/pytest -n auto --dist loadfile --hypothesis-profile thorough
+	@$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --hypothesis-profile thorough
 test: .venv-clients/installed tests/clients/node_modules/.installed examples/node_modules/.installed
 
 lint: .venv/dev ## Check format, lint and types

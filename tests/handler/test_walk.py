@@ -39,6 +39,12 @@ def as_text(parameters: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in parameters.items()}
 
 
+@pytest.fixture
+def paginator(emulator: Emulator) -> Any:
+    """boto3's paginator of the emulator's models."""
+    return boto3.client("bedrock").get_paginator("list_custom_models")
+
+
 @given(
     count=st.integers(0, 80),
     seed=st.integers(0, 10),
@@ -48,6 +54,7 @@ def as_text(parameters: Mapping[str, Any]) -> dict[str, str]:
 )
 def test_following_the_cursor_returns_what_one_paginator_returns(
     emulator: Emulator,
+    paginator: Any,
     api: Api,
     count: int,
     seed: int,
@@ -56,7 +63,7 @@ def test_following_the_cursor_returns_what_one_paginator_returns(
     pages: list[int],
 ) -> None:
     emulator.load(plausible_models(count, seed))
-    expected = boto3.client("bedrock").get_paginator("list_custom_models").paginate(**parameters).build_full_result()
+    expected = paginator.paginate(**parameters).build_full_result()
     emulator.load(plausible_models(count, seed))
     page_lengths = itertools.cycle(pages)
     emulator.page_sizes = lambda requested: min(requested, next(page_lengths))
