@@ -515,7 +515,8 @@ class TestWithoutThePythonVersion:
         monkeypatch.setattr(bundling, "find_interpreter", lambda: None)
 
     def test_the_stack_warns_of_slow_starts_and_says_how_to_fix_it(self, tmp_path: Path) -> None:
-        app = cdk.App(outdir=str(tmp_path), context={"bytecode": "optional"})
+        context = {"bytecode": "optional"}
+        app = cdk.App(outdir=str(tmp_path), context=context, builtin_cloud_formation_validation=False)
         stack = CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev"))
         (asset,) = tmp_path.glob("asset.*")
         assert not list(asset.rglob("*.pyc"))
@@ -539,7 +540,8 @@ class TestWithoutThePythonVersion:
 
 def test_with_bytecode_the_stack_has_no_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infra.function.bundle", lambda target, **_: (target / "handler.py").touch() or True)
-    stack = CustomModelsStack(cdk.App(outdir=str(tmp_path)), "custom-models-dev", config=Config(stage="dev"))
+    app = cdk.App(outdir=str(tmp_path), builtin_cloud_formation_validation=False)
+    stack = CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev"))
     assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
 
 
