@@ -20,13 +20,13 @@ class Problem extends Error {
 
 /** Yields the pages of a listing, from the first one to the last. */
 async function* pages(params, signal, onWait) {
-  for (let cursor = null; cursor !== undefined; ) {
-    if (cursor) params.set("cursor", cursor);
-    const page = await patiently(() => requestPage(params, signal), signal, onWait);
+  let page;
+  do {
+    if (page) params.set("cursor", page.nextCursor);
+    page = await patiently(() => requestPage(params, signal), signal, onWait);
     if (!Array.isArray(page.modelSummaries) || !Array.isArray(page.coverage?.unreachable)) throw new SyntaxError("not a listing");
     yield page;
-    cursor = page.nextCursor;
-  }
+  } while (page.nextCursor);
 }
 
 /** Repeats a request as long as the API asks to try again later. */

@@ -104,7 +104,8 @@ function fillChoices(name) {
   const choices = value && !valid ? [...distinct(name), value] : distinct(name);
   const boxes = choices.map((choice) => {
     const label = document.createElement("label");
-    label.append(made("input", { type: "checkbox", value: choice, checked: valid ? chosen.includes(choice) : choice === value }), ` ${choice}`);
+    const checked = valid ? chosen.includes(choice) : choice === value;
+    label.append(made("input", { type: "checkbox", value: choice, checked }), ` ${choice}`);
     return label;
   });
   const note = made("p", { className: "small", textContent: "No choice: all. Choices that would add no source are disabled." });

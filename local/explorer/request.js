@@ -16,8 +16,10 @@ const formats = {
 
 const PRINT = ["    listing = json.load(response)", 'print(listing["modelSummaries"], listing.get("nextCursor"))'];
 
-const pythonWithoutQuery = () =>
-  ["import json", "from urllib.request import urlopen", "", `with urlopen("${listingUrl(new URLSearchParams())}") as response:`, ...PRINT].join("\n");
+function pythonWithoutQuery() {
+  const url = listingUrl(new URLSearchParams());
+  return ["import json", "from urllib.request import urlopen", "", `with urlopen("${url}") as response:`, ...PRINT].join("\n");
+}
 
 function pythonWithQuery(params) {
   return [

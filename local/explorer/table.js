@@ -127,9 +127,9 @@ function legend(kind, count) {
 
 /** Names the sources without models: those that failed, by the kind of their problem, and those without the operation. */
 function missing({ notOffered, unreachable }) {
-  const kinds = [...new Set(unreachable.map(({ problem }) => problem))];
-  const failed = kinds.map((kind) => names(`Unreachable (${kind})`, unreachable.filter(({ problem }) => problem === kind).map(({ source }) => source)));
-  return notOffered.length ? [...failed, names("Not offered (no custom models in this region)", notOffered)] : failed;
+  const lines = Map.groupBy(unreachable, ({ problem }) => `Unreachable (${problem})`);
+  if (notOffered.length) lines.set("Not offered (no custom models in this region)", notOffered.map((source) => ({ source })));
+  return [...lines].map(([title, sources]) => names(title, sources.map(({ source }) => source)));
 }
 
 function names(title, sources) {
