@@ -83,6 +83,23 @@ class TestListing:
         owned = [model for model in MODELS if "churn" in model.name and model.owner == ACCOUNT]
         assert arns(done) == [model.arn for model in owned if model.created.isoformat() > "2025-12-31T23"]
 
+    def test_as_a_module_it_takes_arrays_and_booleans(self, serve: Serve, tmp_path: Path) -> None:
+        events: list[Any] = []
+        url = serve(responding([(200, {"modelSummaries": [{"modelArn": "arn"}]})], events))
+        query = {"accounts": ["111122223333", "444455556666"], "isOwned": False, "maxItems": 5}
+        (tmp_path / "listing.mts").write_text(
+            f'import {{ customModels }} from "{CLIENT}";\n'
+            f'const {{ models }} = await customModels("{url}", {json.dumps(query)});\n'
+            "console.log(JSON.stringify(models));"
+        )
+        done = subprocess.run([str(NODE), str(tmp_path / "listing.mts")], check=True, text=True, capture_output=True)
+        assert (json.loads(done.stdout), done.stderr) == ([{"modelArn": "arn"}], "")
+        assert events[0]["queryStringParameters"] == {
+            "accounts": "111122223333,444455556666",
+            "isOwned": "false",
+            "maxItems": "5",
+        }
+
     def test_the_largest_page_is_requested(self, serve: Serve) -> None:
         events: list[Any] = []
         run(serve(responding([(200, {"modelSummaries": []})], events)))
