@@ -17,6 +17,7 @@ import logging
 import math
 import os
 import re
+import signal
 import sys
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -199,4 +200,5 @@ def _print(models: list[dict[str, str]]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the program without a traceback
     sys.exit(main())

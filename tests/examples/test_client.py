@@ -2,8 +2,10 @@
 
 import io
 import json
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -282,3 +284,17 @@ class TestCommandLine:
         assert done.returncode == 2
         assert "a parameter is given twice" in done.stderr
         assert "NAME=VALUE" in run("--help").stdout
+
+    def test_an_interrupt_ends_it_without_output(self, serve: Serve) -> None:
+        reached = threading.Event()
+
+        def handler(event: Any, _: Any) -> dict[str, Any]:
+            reached.set()
+            return {"statusCode": 503, "headers": {"Retry-After": "60"}, "body": "{}"}
+
+        command = [sys.executable, str(SCRIPT), serve(handler)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert reached.wait(20)
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=20) == ("", "")
+        assert process.returncode == -signal.SIGINT
