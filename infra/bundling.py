@@ -168,4 +168,11 @@ def _environment() -> dict[str, str]:
 
 def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-I", "-m", "uv", *arguments]
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=_environment())
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=_with_pyenv(_environment()))
+
+
+def _with_pyenv(variables: dict[str, str]) -> dict[str, str]:
+    """Put pyenv's interpreters of the function's version in front: its own commands run only the selected version."""
+    root = Path(variables.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    folders = [str(path) for path in root.glob(f"versions/{RUNTIME}.*/bin")]
+    return {**variables, "PATH": os.pathsep.join([*folders, variables.get("PATH", os.defpath)])}

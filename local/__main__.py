@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -170,9 +171,10 @@ def _serve(port: int, upstream: Upstream) -> int:
             file=sys.stderr,
             flush=True,
         )
-        # Stop with the parent process: make and editors may leave their children running.
+        # Stop with the parent process: make and editors may leave their children running. `nohup` means to stay.
         parent = os.getppid()
-        while os.getppid() == parent:
+        stays = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        while stays or os.getppid() == parent:
             time.sleep(0.5)
     return 0
 

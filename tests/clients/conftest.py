@@ -83,7 +83,7 @@ def run(folder: Path, *command: str) -> list[str]:
     # openapi-python-client looks for ruff. Java starts faster without its optimizing compiler.
     variables = environment(PATH=f"{BIN}:/usr/bin:/bin", JAVA_OPTS="-XX:TieredStopAtLevel=1")
     done = subprocess.run(
-        [str(BIN / command[0]), *command[1:]],
+        [str(BIN / "python"), str(BIN / command[0]), *command[1:]],
         cwd=folder,
         env=variables,
         stdout=subprocess.PIPE,

@@ -12,7 +12,6 @@ aws-stepfunctions-toolkit 0.1.1 calls AWS to run each state.
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from emulators.faults import unavailable
 from emulators.lambda_invoke import ALIAS, InvokeApi
 from emulators.models import plausible_models
 from tests.examples.function import ARNS, MODELS, Reply
+from tests.installed import script
 from tests.runtime.test_runtime import longest
 
 DEFINITION = Path(__file__).resolve().parents[2] / "examples" / "state_machine.asl.json"
@@ -343,6 +343,5 @@ def test_the_definition_is_valid(tmp_path: Path) -> None:
     template = tmp_path / "template.json"
     resources = {"Machine": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}
     template.write_text(json.dumps({"Resources": resources}))
-    cfn_lint = str(Path(sys.executable).parent / "cfn-lint")
-    done = subprocess.run([cfn_lint, "--", str(template)], check=False, capture_output=True, text=True)
+    done = subprocess.run([*script("cfn-lint"), "--", str(template)], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -11,6 +11,7 @@ import pytest
 from infra.config import Config, ConfigError
 from infra.member_role import template
 from tests.infra.settings import GOOD
+from tests.installed import script
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,6 +102,6 @@ def test_it_has_no_parameters_and_cfn_lint_accepts_it(tmp_path: Path) -> None:
     assert "Parameters" not in content
     path = tmp_path / "member-role.json"
     path.write_text(json.dumps(content))
-    command = [str(Path(sys.executable).parent / "cfn-lint"), "--", str(path)]
+    command = [*script("cfn-lint"), "--", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

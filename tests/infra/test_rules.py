@@ -5,7 +5,6 @@ cdk-nag runs here, not in the app, where a finding could block a deployment.
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from constructs import IConstruct
 from infra.config import Config
 from infra.stack import CustomModelsStack
 from tests.infra.settings import STAGES
+from tests.installed import script
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -109,7 +109,7 @@ def test_cfn_lint_reports_nothing(assembly: Path) -> None:
     templates = sorted(map(str, assembly.glob("*.template.json")))
     assert len(templates) == len(STAGES)
     lint = subprocess.run(
-        [str(Path(sys.executable).parent / "cfn-lint"), "--format", "json", "--", *templates],
+        [*script("cfn-lint"), "--format", "json", "--", *templates],
         capture_output=True,
         text=True,
         check=False,

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from custom_models import settings
 from infra.config import MAX_TAGS, Config
 from infra.config import Settings as Setting
+from tests.installed import script
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/settings.md").read_text("utf-8")
@@ -86,7 +86,7 @@ def test_the_key_policy_is_for_the_resources_of_the_stage() -> None:
 def test_the_template_of_a_custom_domain_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "domain.yaml"
     path.write_text(block("yaml"))
-    command = [str(Path(sys.executable).parent / "cfn-lint"), "--", str(path)]
+    command = [*script("cfn-lint"), "--", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

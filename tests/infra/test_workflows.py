@@ -27,7 +27,7 @@ def jobs(path: Path) -> list[dict[str, Any]]:
     ],
 )
 def test_the_files_match_their_schemas(schema: str, paths: list[Path]) -> None:
-    command = [str(Path(sys.executable).parent / "check-jsonschema"), "--builtin-schema", schema, *map(str, paths)]
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -262,6 +262,21 @@ class TestServe:
                 with suppress(ProcessLookupError):
                     os.kill(server, signal.SIGKILL)
 
+    def test_with_nohup_it_stays_when_its_parent_process_ends(self, local: CommandLine) -> None:
+        shell = f"trap '' HUP; '{sys.executable}' -m local serve --port 0 & echo $!; wait"
+        with local.serving("sh", "-c", shell) as (parent, url):
+            assert parent.stdout is not None
+            server = int(parent.stdout.readline())
+            try:
+                parent.kill()
+                parent.wait()
+                time.sleep(1.5)  # it looks for its parent twice a second
+                with Client(url) as client:
+                    assert client.get("/v1/custom-models", maxItems=1)["modelSummaries"]
+            finally:
+                os.kill(server, signal.SIGTERM)
+            require_closed(url)
+
 
 def require_closed(url: str) -> None:
     """Check that within 10 s nothing listens at the URL."""

@@ -20,8 +20,9 @@ for argument; do printf '<%s>' "$argument"; done
 """
 STANDS_IN_FOR_PYTHON = """#!/bin/sh
 case "$*" in
-"-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python; cp "$0" .venv/bin/uv ;;
+*tools.install*) shift 3; echo "Installing $2" >&2; mkdir -p .venv/bin; cp "$0" .venv/bin/python; touch "$1" ;;
 *local*) printf '{}' ;;
+*) echo "$0" ;;
 esac
 """
 
@@ -177,9 +178,52 @@ class TestStandardOutput:
             make.script(name, "")
         first = make.run("PYTHON=./python", "invoke")
         assert (first.returncode, first.stdout) == (0, "{}")
-        assert [line.partition(", once")[0] for line in first.stderr.splitlines()] == [
-            "Creating .venv with ",
-            "Installing lambda_src/requirements.txt into .venv",
+        assert first.stderr.splitlines() == [
+            "Installing requirements/installer.txt",
+            "Installing lambda_src/requirements.txt",
         ]
+        # The virtual environment is checked each time. What depends on it is installed again only if it changed.
+        make.script("python", '#!/bin/sh\necho "Checking $5" >&2\n')
         again = make.run("PYTHON=./python", "invoke")
-        assert (again.stdout, again.stderr) == ("{}", "")
+        assert (again.stdout, again.stderr) == ("{}", "Checking requirements/installer.txt\n")
+
+    def test_from_another_folder_too(self, make: Make, tmp_path: Path) -> None:
+        make.script(".venv/bin/python", "#!/bin/sh\nprintf '{}'\n")
+        (tmp_path / "elsewhere").mkdir()
+        options = ("-o", ".venv/function")
+        assert make.run("-C", "elsewhere/..", "-s", *options, "invoke").stdout == "{}"
+        version = tuple(map(int, re.findall(r"GNU Make ([\d.]+)", make.run("--version").stdout)[0].split(".")))
+        if version >= (4, 4, 1):
+            assert make.run("-C", "elsewhere/..", *options, "invoke").stdout == "{}"
+
+
+class TestPython:
+    """The interpreter that the Makefile selects, in a folder with nothing installed."""
+
+    FAILS = "#!/bin/sh\necho 'pyenv: version 3.99 is not installed' >&2; exit 127\n"
+
+    @pytest.fixture
+    def machine(self, make: Make, tmp_path: Path) -> dict[str, str]:
+        """An environment in which each command of pyenv fails, as for a version that is not installed."""
+        shutil.rmtree(tmp_path / ".venv")
+        for name in ("python", "python3", *(f"python3.{minor}" for minor in range(9, 15))):
+            make.script(f"shims/{name}", self.FAILS)
+        return {"PATH": f"{tmp_path / 'shims'}{os.pathsep}{os.environ['PATH']}", "PYENV_ROOT": str(tmp_path / "it's")}
+
+    def selected(self, make: Make, machine: dict[str, str]) -> str:
+        done = make.run('--eval=selected: ; @echo "$(PYTHON)"', "selected", **machine)
+        assert (done.returncode, done.stderr) == (0, ""), done
+        return done.stdout.strip()
+
+    def test_a_command_that_fails_is_not_selected(self, make: Make, machine: dict[str, str]) -> None:
+        make.script("shims/python3.12", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        assert self.selected(make, machine) == "python3.12"
+
+    def test_a_version_of_pyenv_is_found_that_is_not_selected(self, make: Make, machine: dict[str, str]) -> None:
+        make.script("it's/versions/3.13.0/bin/python3", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        expected = f"{machine['PYENV_ROOT']}/versions/3.13.0/bin/python3"
+        assert self.selected(make, machine) == expected
+
+    def test_variables_of_python_do_not_change_the_selection(self, make: Make, machine: dict[str, str]) -> None:
+        make.script("shims/python3.12", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        assert self.selected(make, {**machine, "PYTHONHOME": "/nonexistent"}) == "python3.12"

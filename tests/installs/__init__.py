@@ -1,0 +1,1 @@
+"""Real set-ups from the package registries, in temporary checkouts: ``make test-installs``."""
