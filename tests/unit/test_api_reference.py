@@ -223,15 +223,3 @@ def test_its_examples_have_the_fields_of_the_schemas() -> None:
     assert all(model.keys() == SCHEMAS["ModelSummary"]["properties"].keys() for model in listing["modelSummaries"])
     # No problem has both.
     assert problem.keys() | {"source"} == SCHEMAS["Problem"]["properties"].keys()
-
-
-def test_every_link_has_a_target() -> None:
-    headings = re.findall("^#+ (.*)", TEXT, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    links = re.findall(r"\]\(([^)]*)\)", re.sub("`[^`\n]*`", "", TEXT))
-    assert links
-    for link in links:
-        if link.startswith("#"):
-            assert link.removeprefix("#") in anchors, link
-        else:
-            assert link.startswith("https://") or (FOLDER / link).is_file(), link

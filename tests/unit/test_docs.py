@@ -25,7 +25,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     for target in targets:
         path, _, anchor = target.partition("#")
         file = page if not path else page.parent / path
-        if re.match("https?:", target):
+        if target.startswith("https://"):
             continue
         if not file.exists() or (anchor and file.suffix == ".md" and anchor not in anchors(file)):
             broken.append(target)
