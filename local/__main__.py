@@ -171,9 +171,10 @@ def _serve(port: int, upstream: Upstream) -> int:
             file=sys.stderr,
             flush=True,
         )
-        # Stop with the parent process: make and editors may leave their children running. `nohup` means to stay.
+        # Stop with the parent process: make and editors may leave their children running. With `nohup`, stay
+        # when a shell ends; `nohup make` itself stays.
         parent = os.getppid()
-        stays = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        stays = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN and "MAKELEVEL" not in os.environ
         while stays or os.getppid() == parent:
             time.sleep(0.5)
     return 0

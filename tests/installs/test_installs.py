@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -241,3 +242,6 @@ def test_a_server_that_nohup_started_stays_when_its_shell_ends(installed: Checko
             assert json.load(answer)["modelSummaries"]
     finally:
         os.kill(make, signal.SIGTERM)
+    time.sleep(2)
+    with pytest.raises(URLError, match="refused"):
+        urlopen(url, timeout=10)  # noqa: S310
