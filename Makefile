@@ -17,8 +17,10 @@ override INVENTORY := $(value INVENTORY)
 override URL := $(if $(filter command,$(origin URL)),$(value URL))
 export EVENT MODELS INVENTORY STAGE URL
 
-# The first Python that is new enough and can create a virtual environment. One of pyenv's may be there, but not selected.
-PYTHON = $(eval PYTHON := $(shell for p in .venv/bin/python python3 python3.14 python3.13 python3.12 python3.11 python \
+# The first Python that is new enough and can create a virtual environment; the function's own version, if it is there.
+# One of pyenv's may be there, but not selected.
+PYTHON = $(eval PYTHON := $(shell for p in .venv/bin/python python3.13 \
+	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3 python3 python3.14 python3.12 python3.11 python \
 	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[1-9]*/bin/python3 /usr/bin/python3; do \
 	"$$p" -I -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; \
 	done))$(PYTHON)

@@ -452,7 +452,7 @@ class TestSlow:
 
     def test_the_response_to_an_older_request_is_dropped(self, open_page: Open, emulator: Emulator) -> None:
         page = open_page("/?maxItems=5")
-        emulator.misbehave(hang(1), hang(1))
+        emulator.misbehave(hang(3), hang(3))
         page.get_by_label("Name contains").fill("churn")
         page.get_by_label("Name contains").press("Enter")
         page.get_by_label("Name contains").fill("fraud")
@@ -460,7 +460,7 @@ class TestSlow:
         wait_for_status(page, "Waiting for Bedrock …")
         expect(page.get_by_role("alert")).to_be_hidden()
         expect(page.locator("#rows .name").first).to_contain_text("fraud")
-        page.wait_for_timeout(1_500)
+        page.wait_for_timeout(1_000)
         assert all("fraud" in name for name in page.locator("#rows .name").all_inner_texts())
 
 

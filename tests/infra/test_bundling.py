@@ -579,6 +579,7 @@ class TestErrors:
             (target / "quick" / "parser.cpython-313-aarch64-linux-gnu.so").touch()
             return subprocess.CompletedProcess([], 0)
 
+        monkeypatch.setattr("infra.bundling.find_interpreter", lambda: sys.executable)
         monkeypatch.setattr("infra.bundling.subprocess.run", install)
         with pytest.raises(BundlingError, match=r"pure Python.*parser\.cpython-313"):
             bundle(target)
