@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from emulators.bedrock import Emulator, deny
 from emulators.models import ACCOUNT, newest_first, plausible_models
 from emulators.server import Request, Response, json_response
 from local import api_gateway
+from tests import markdown
 from tests.api import Api
 from tests.clients.program import BIN, Program, only_signed
 from tests.installed import NODE, NPM_PACKAGES, ROOT, node
@@ -34,20 +36,14 @@ from tests.installed import NODE, NPM_PACKAGES, ROOT, node
 TEXT = (ROOT / "docs" / "clients.md").read_text("utf-8")
 EXAMPLES = ROOT / "examples"
 DOCUMENT: dict[str, Any] = json.loads(document())
+section = partial(markdown.section, TEXT)
 MODELS = newest_first(plausible_models(300))
 ACTIVE = sum(model.status == "Active" for model in MODELS)
 CHURN = sum("churn" in model.name and model.owner == ACCOUNT for model in MODELS)
 
 
-def section(heading: str) -> str:
-    (level,) = re.findall(rf"^(#+) {re.escape(heading)}$", TEXT, re.MULTILINE)
-    pattern = rf"^{level} {re.escape(heading)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)"
-    (found,) = re.findall(pattern, TEXT, re.MULTILINE | re.DOTALL)
-    return str(found)
-
-
 def code(heading: str, language: str, number: int = 0) -> str:
-    return str(re.findall(rf"^```{language}\n(.*?)^```$", section(heading), re.MULTILINE | re.DOTALL)[number])
+    return markdown.code(section(heading), language)[number]
 
 
 @pytest.fixture

@@ -2,10 +2,8 @@
 
 import io
 import json
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -254,20 +252,6 @@ class TestCommandLine:
         assert found == [model.arn for model in MODELS if "churn" in model.name]
 
     @pytest.mark.slow
-    def test_a_closed_pipe_is_not_an_error(self, serve: Serve) -> None:
-        # More than a pipe holds.
-        models = [{"modelArn": f"{number:01000}"} for number in range(1000)]
-        page = {"modelSummaries": models, "coverage": {"sources": 1, "listed": 1, "unreachable": [], "complete": True}}
-        command = [sys.executable, str(SCRIPT), serve(responding([(200, page)]))]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            assert json.loads(process.stdout.readline()) == models[0]
-            process.stdout.close()
-            assert process.stderr.read() == ""
-        assert process.returncode == 0
-
-    @pytest.mark.slow
     def test_an_error_response(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
         done = run("URL", "maxItems")
         assert (done.returncode, done.stdout) == (1, "")
@@ -284,17 +268,3 @@ class TestCommandLine:
         assert done.returncode == 2
         assert "a parameter is given twice" in done.stderr
         assert "NAME=VALUE" in run("--help").stdout
-
-    def test_an_interrupt_ends_it_without_output(self, serve: Serve) -> None:
-        reached = threading.Event()
-
-        def handler(event: Any, _: Any) -> dict[str, Any]:
-            reached.set()
-            return {"statusCode": 503, "headers": {"Retry-After": "60"}, "body": "{}"}
-
-        command = [sys.executable, str(SCRIPT), serve(handler)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            assert reached.wait(20)
-            process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=20) == ("", "")
-        assert process.returncode == -signal.SIGINT

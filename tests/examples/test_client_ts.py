@@ -2,9 +2,7 @@
 
 import json
 import re
-import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -287,36 +285,6 @@ class TestCredentials:
 
 
 class TestCommandLine:
-    def test_a_closed_pipe_is_not_an_error(self, serve: Serve) -> None:
-        # More than a pipe holds.
-        models = [{"modelArn": f"{number:01000}"} for number in range(1000)]
-        page = {"modelSummaries": models, "coverage": {"sources": 1, "listed": 1, "unreachable": [], "complete": True}}
-        command = [str(NODE), str(CLIENT), serve(responding([(200, page)]))]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            assert json.loads(process.stdout.readline()) == models[0]
-            process.stdout.close()
-            assert process.stderr.read() == ""
-        assert process.returncode == 0
-
-    def test_an_interrupt_ends_it_without_output(self, serve: Serve) -> None:
-        reached: list[Any] = []
-
-        def handler(event: Any, _: Context) -> dict[str, Any]:
-            reached.append(event)
-            return {"statusCode": 503, "headers": {"Retry-After": "60"}, "body": "{}"}
-
-        command = [str(NODE), str(CLIENT), serve(handler)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            end = time.monotonic() + 20
-            while not reached:
-                assert time.monotonic() < end
-                time.sleep(0.01)
-            process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=20) == ("", "")
-        assert process.returncode == -signal.SIGINT
-
     @pytest.mark.parametrize("arguments", [(), ("--nonsense",)])
     def test_the_url_is_required(self, arguments: tuple[str, ...]) -> None:
         done = run(*arguments)

@@ -1,4 +1,4 @@
-"""examples/client.py, client.ts and list.sh report what a listing covers, and start again.
+"""examples/client.py, client.ts and list.sh report what a listing covers, start again, and end quietly.
 
 The API's responses are scripted, or those of the real function with an inventory.
 """
@@ -6,8 +6,10 @@ The API's responses are scripted, or those of the real function with an inventor
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,6 +31,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.slow
 
 Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
+Start: TypeAlias = Callable[..., subprocess.Popen[str]]
 
 
 def with_curl(script: str) -> Any:
@@ -53,14 +56,28 @@ def events() -> list[Any]:
 
 
 @pytest.fixture
-def run(script: str, serve: Serve, events: list[Any]) -> Run:
-    """Run the script with parameters, against a function or scripted responses."""
+def start(script: str, serve: Serve, events: list[Any]) -> Start:
+    """Start the script with parameters, against a function or scripted responses."""
 
-    def run(api: Handler | list[tuple[int, Any]], *parameters: str) -> subprocess.CompletedProcess[str]:
+    def start(api: Handler | list[tuple[int, Any]], *parameters: str) -> subprocess.Popen[str]:
         url = serve(responding(api, events) if isinstance(api, list) else api)
         command = [*INTERPRETERS[Path(script).suffix], str(EXAMPLES / script), url, *parameters]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return subprocess.run(command, check=False, text=True, capture_output=True, env=environment)
+        return subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        )
+
+    return start
+
+
+@pytest.fixture
+def run(start: Start) -> Run:
+    """Run the script like ``start``, until it ends."""
+
+    def run(api: Handler | list[tuple[int, Any]], *parameters: str) -> subprocess.CompletedProcess[str]:
+        with start(api, *parameters) as process:
+            out, err = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     return run
 
@@ -240,3 +257,30 @@ class TestInventory:
 
 def sources(done: subprocess.CompletedProcess[str]) -> list[str]:
     return [json.loads(line)["source"] for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("script", ["client.py", "client.ts"], indirect=True)
+def test_a_closed_pipe_is_not_an_error(start: Start) -> None:
+    arns = [f"{number:01000}" for number in range(1000)]  # more than a pipe holds
+    with start([page(*arns)]) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["modelArn"] == arns[0]
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("script", ["client.py", "client.ts"], indirect=True)
+def test_an_interrupt_ends_it_without_output(start: Start) -> None:
+    reached = threading.Event()
+
+    def handler(event: Any, _: Context) -> dict[str, Any]:
+        reached.set()
+        return {"statusCode": 503, "headers": {"Retry-After": "60"}, "body": "{}"}
+
+    with start(handler) as process:
+        assert reached.wait(20)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        assert process.communicate(timeout=20) == ("", "")
+    assert process.returncode == -signal.SIGINT

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +20,18 @@ from custom_models.core.errors import UpstreamError
 from emulators.bedrock import Emulator, deny
 from infra.config import MAX_ACCOUNTS, MAX_SOURCES, Config
 from infra.member_role import template
+from tests import markdown
 from tests.api import Api
+from tests.markdown import code, rows
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/inventory.md").read_text("utf-8")
-STAGES = json.loads("{" + re.findall(r"^```json\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)[0] + "}")
+STAGES = json.loads("{" + code(TEXT, "json")[0] + "}")
+section = partial(markdown.section, TEXT)
 
 
 def config() -> Config:
     return Config.read({"stage": "prod", "stages": STAGES}.get)
-
-
-def section(heading: str) -> str:
-    (found,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
-    return str(found)
-
-
-def rows(text: str) -> list[list[str]]:
-    """Return the cells of the one table, without its heading."""
-    (lines,) = re.findall(r"^\|[-|:]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines.splitlines()]
 
 
 def test_the_example_is_a_valid_setting() -> None:
@@ -89,8 +82,8 @@ def test_there_is_a_row_for_each_kind_of_failure_that_operators_can_fix() -> Non
 
 def terraform() -> Iterator[Any]:
     """Yield the policies of the Terraform example, roughly parsed."""
-    (code,) = re.findall(r"^```hcl\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    for policy in re.findall(r"jsonencode\((\{.*?^  \})\)", code, re.MULTILINE | re.DOTALL):
+    (example,) = code(TEXT, "hcl")
+    for policy in re.findall(r"jsonencode\((\{.*?^  \})\)", example, re.MULTILINE | re.DOTALL):
         quoted = re.sub(r'"?([\w:]+)"?\s+= ', r'"\1": ', policy)
         yield json.loads(re.sub(r'(["}\]])(\n\s*")', r"\1,\2", quoted))
 
@@ -145,7 +138,7 @@ class TestCommands:
         return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout
 
     def test_the_inventory_is_compared_with_the_organization(self, tmp_path: Path, environment: dict[str, str]) -> None:
-        (script,) = re.findall(r"^```bash\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+        (script,) = code(TEXT, "bash")
         assert self.run(script, tmp_path, environment).splitlines() == [
             "Active, but not in the inventory:",
             "999900001111",

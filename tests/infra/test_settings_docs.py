@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,15 @@ from pydantic.alias_generators import to_camel
 from custom_models import settings
 from infra.config import MAX_TAGS, Config
 from infra.config import Settings as Setting
+from tests import markdown
 from tests.installed import script
+from tests.markdown import code, rows
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/settings.md").read_text("utf-8")
 
 
-def section(heading: str) -> str:
-    (found,) = re.findall(rf"^## {heading}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
-    return str(found)
-
-
-def rows(text: str) -> list[list[str]]:
-    """Return the cells of the first table, without its heading."""
-    lines = re.findall(r"^\|[-|:]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)[0]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines.splitlines()]
-
-
-def block(language: str, text: str = TEXT) -> str:
-    return str(re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[0])
+section = partial(markdown.section, TEXT)
 
 
 def test_the_table_has_every_setting_and_its_default() -> None:
@@ -66,7 +57,7 @@ def accepts(name: str, value: int) -> bool:
 
 
 def test_the_example_is_valid() -> None:
-    stages = json.loads("{" + block("json") + "}")
+    stages = json.loads("{" + code(TEXT, "json")[0] + "}")
     assert Config.read({"stage": "prod", "stages": stages}.get).tags == {"team": "ml-ops"}
 
 
@@ -75,7 +66,7 @@ def test_the_limit_of_tags_is_the_settings() -> None:
 
 
 def test_the_key_policy_is_for_the_resources_of_the_stage() -> None:
-    policy: dict[str, Any] = json.loads(block("json", section("A key of your own")))
+    policy: dict[str, Any] = json.loads(code(section("A key of your own"), "json")[0])
     principals = [statement["Principal"] for statement in policy["Statement"]]
     assert [next(iter(it.values())).split(".")[0] for it in principals[1:]] == ["logs", "cloudwatch"]
     # CloudFormation starts generated names with the name of the stack.
@@ -85,7 +76,7 @@ def test_the_key_policy_is_for_the_resources_of_the_stage() -> None:
 
 def test_the_template_of_a_custom_domain_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "domain.yaml"
-    path.write_text(block("yaml"))
+    path.write_text(code(TEXT, "yaml")[0])
     command = [*script("cfn-lint"), "--", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

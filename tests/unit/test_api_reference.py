@@ -6,6 +6,7 @@ The wording of descriptions is free. Names, types, ranges, defaults, statuses an
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from custom_models.adapters.rest_api.api import DOCUMENT as DOCUMENT_PATH
 from custom_models.adapters.rest_api.api import MODELS as MODELS_PATH
 from custom_models.adapters.rest_api.openapi import document
 from custom_models.adapters.rest_api.problem import TYPE_PREFIX
+from tests import markdown
 from tests.doubles import from_text
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs"
@@ -25,15 +27,7 @@ OPERATIONS: dict[str, Any] = {
     "Get the OpenAPI document": DOCUMENT["paths"]["/openapi.json"]["get"],
 }
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
-
-
-def section(heading: str, text: str = TEXT) -> str:
-    """Return what follows a heading, up to the next heading of the same or a higher level."""
-    (level,) = re.findall(rf"^(#+) {re.escape(heading)}$", text, re.MULTILINE)
-    (found,) = re.findall(
-        rf"^{level} {re.escape(heading)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)", text, re.MULTILINE | re.DOTALL
-    )
-    return str(found)
+section = partial(markdown.section, TEXT)
 
 
 def table(text: str, first_column: str) -> dict[str, list[str]]:
@@ -216,9 +210,7 @@ class TestErrors:
 
 
 def test_its_examples_have_the_fields_of_the_schemas() -> None:
-    listing, problem = (
-        json.loads(text) for text in re.findall(r"^```json\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    )
+    listing, problem = (json.loads(text) for text in markdown.code(TEXT, "json"))
     assert listing.keys() == SCHEMAS["Listing"]["properties"].keys()
     assert all(model.keys() == SCHEMAS["ModelSummary"]["properties"].keys() for model in listing["modelSummaries"])
     # No problem has both.
