@@ -6,8 +6,10 @@ import shutil
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Literal, NamedTuple
 
+from PIL import Image
 from playwright.sync_api import Browser, ViewportSize, expect, sync_playwright
 
 from custom_models.bootstrap import build
@@ -17,7 +19,6 @@ from emulators.server import serve
 from emulators.sts import Sts
 from local.api_gateway import serve as serve_api
 from local.pages import pages
-from tools.png import with_palette
 from tools.processes import use_bedrock
 from tools.report import DOCS
 
@@ -97,9 +98,9 @@ def _take(browser: Browser, origin: str, counts: Mapping[str, int], pictures: Se
                 page = browser.new_page(viewport=picture.size, color_scheme=picture.scheme)
                 page.goto(f"{url}/?{picture.query}")
                 expect(page.locator("#answered")).not_to_be_empty()
-                taken = page.screenshot()
-                page.goto("about:blank")
-                (DOCS / f"explorer-{picture.name}.png").write_bytes(with_palette(page, taken))
+                # 256 colors, without dithering: a file that is half as large and looks the same.
+                taken = Image.open(BytesIO(page.screenshot())).convert("RGB")
+                taken.quantize(256, dither=Image.Dither.NONE).save(DOCS / f"explorer-{picture.name}.png", optimize=True)
                 page.close()
 
 
