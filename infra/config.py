@@ -83,7 +83,7 @@ _TAG = r"[\w .:/=+@-]"
 
 def _check_tags(tags: object) -> object:
     """Check the rules that hold for the tags of every AWS service."""
-    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+    if not isinstance(tags, dict):
         raise PydanticCustomError("setting", "Input should be an object of strings")
     if len(tags) > MAX_TAGS:
         raise _error(f" has {len(tags)} tags; the maximum is {MAX_TAGS}.")
@@ -92,8 +92,8 @@ def _check_tags(tags: object) -> object:
             raise _error(
                 f" has the key {key!r}; a key is 1 to 128 letters, digits, spaces and _.:/=+-@, not starting with aws:."
             )
-        if not re.fullmatch(f"{_TAG}{{1,256}}", value):
-            raise _error(f".{key} must be 1 to 256 letters, digits, spaces and _.:/=+-@, not {value!r}.")
+        if not isinstance(value, str) or not re.fullmatch(f"{_TAG}{{1,256}}", value):
+            raise _error(f".{key} must be a string of 1 to 256 letters, digits, spaces and _.:/=+-@, not {value!r}.")
     # IAM does not distinguish them: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
     if len({key.lower() for key in tags}) < len(tags):
         raise _error(" has keys that differ only in case; IAM takes them for the same key.")
@@ -232,7 +232,7 @@ class Settings(_Model):
         str | None,
         _string(
             f"arn:aws[a-z-]*:kms:{_REGION}:[0-9]{{12}}:key/[A-Za-z0-9-]+",
-            "the ARN of a KMS key; the ARN of an alias does not work",
+            "the ARN of a KMS key (not of an alias)",
         ),
     ] = None
     tracing: Annotated[bool, Field(description="true or false")] = False
@@ -244,15 +244,23 @@ class Settings(_Model):
         accounts = self.inventory.accounts if self.inventory is not None else []
         return [account for account in accounts if account != self.account]
 
+    def misplaced(self, account: str | None, region: str | None) -> str | None:
+        """Return which ARN a deployment to this account and region cannot use, and why, or None.
+
+        None as the account or the region means that it is not known yet. Such a deployment would fail half-way.
+        """
+        owner = self.permissions_boundary.split(":")[4] if self.permissions_boundary is not None else "aws"
+        if account is not None and owner not in ("aws", account):
+            return f".permissionsBoundary must be a policy of the account {account}, not of {owner}."
+        home = self.kms_key_arn.split(":")[3] if self.kms_key_arn is not None else region
+        if region is not None and home != region:
+            return f".kmsKeyArn must be a key in the region {region}, not in {home}."
+        return None
+
     @model_validator(mode="after")
     def _check_arns(self) -> Self:
-        """Check what would otherwise fail in the middle of a deployment."""
-        owner = self.permissions_boundary.split(":")[4] if self.permissions_boundary is not None else "aws"
-        if self.account is not None and owner not in ("aws", self.account):
-            raise _error(f".permissionsBoundary must be a policy of the account {self.account}, not of {owner}.")
-        region = self.kms_key_arn.split(":")[3] if self.kms_key_arn is not None else self.region
-        if self.region is not None and region != self.region:
-            raise _error(f".kmsKeyArn must be a key in the region {self.region}, not in {region}.")
+        if (problem := self.misplaced(self.account, self.region)) is not None:
+            raise _error(problem)
         return self
 
     @model_validator(mode="after")

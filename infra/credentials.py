@@ -44,6 +44,9 @@ def check(config: Config) -> str:
         raise CredentialsError(
             f"stages.{config.stage}.account is {config.account}, but the credentials are for {caller['Account']}."
         )
+    # The settings were checked with the account and the region in them, if they have any.
+    if (problem := config.misplaced(caller["Account"], region)) is not None:
+        raise CredentialsError(f"stages.{config.stage}{problem}")
     return f"Account {caller['Account']}, region {region}, as {caller['Arn']}"
 
 

@@ -48,6 +48,27 @@ def test_a_stage_of_another_account_is_refused(sts: Sts) -> None:
     assert message == f"stages.prod.account is 210987654321, but the credentials are for {ACCOUNT}."
 
 
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        (
+            {"permissionsBoundary": "arn:aws:iam::210987654321:policy/developer"},
+            f".permissionsBoundary must be a policy of the account {ACCOUNT}, not of 210987654321.",
+        ),
+        (
+            {"kmsKeyArn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1"},
+            f".kmsKeyArn must be a key in the region {REGION}, not in us-east-1.",
+        ),
+    ],
+)
+def test_an_arn_of_another_place_is_refused_if_the_stage_has_no_account_and_region(
+    sts: Sts, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], problem: str
+) -> None:
+    monkeypatch.setenv("AWS_REGION", REGION)
+    config = Config.read({"stage": "prod", "stages": {"prod": settings}}.get)
+    assert refusal(config) == f"stages.prod{problem}"
+
+
 def test_a_missing_region_is_reported(sts: Sts) -> None:
     assert refusal(Config(stage="prod")) == "There is no region. Set AWS_REGION, or region in stages.prod."
 
