@@ -45,7 +45,8 @@ while true; do
     --args "$@" ${cursor:+"cursor=$cursor"})
   : >"$page"
   if ! curl "${options[@]}" "${url%/}/v1/custom-models?$query"; then
-    jq -r '"list.sh: \(.detail)\(if .source then " (source \(.source))" else "" end)"' "$page" >&2 || true
+    [[ -s $page ]] || exit 1 # no response: curl has said why
+    jq -r '"list.sh: \(.detail) (\(if .source then "source \(.source), " else "" end)request \(.requestId))"' "$page" >&2 || true
     # After an expired cursor, or a change of the inventory, only a new listing can succeed. It is tried three times.
     if ((walk < 3)) && jq -e '.type | test(":(expired-cursor|cursor-mismatch)$")' "$page" >/dev/null 2>&1; then
       echo "list.sh: starting again" >&2

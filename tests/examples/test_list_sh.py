@@ -102,6 +102,7 @@ def test_a_failed_connection_is_an_error(run: Run) -> None:
     done = run("http://127.0.0.1:9")
     assert (done.returncode, done.stdout) == (1, "")
     assert "Failed to connect" in done.stderr or "Could not connect" in done.stderr
+    assert "list.sh" not in done.stderr  # it does not start again
 
 
 def test_the_largest_page_is_the_default(url: str, run: Run, emulator: Emulator) -> None:
