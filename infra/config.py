@@ -305,13 +305,16 @@ class Config(Settings):
         return f"custom-models-{self.stage}-{region}"
 
     @classmethod
-    def of_stage(cls, stage: str) -> "Config":
+    def of_stage(cls, stage: str, path: Path = _CDK_JSON) -> "Config":
         """Read a stage of ``cdk.json``.
 
         Raises:
-            ConfigError: like ``read``.
+            ConfigError: ``cdk.json`` is not JSON; otherwise like ``read``.
         """
-        context = json.loads(_CDK_JSON.read_text("utf-8"))["context"]
+        try:
+            context = {**json.loads(path.read_text("utf-8"))["context"]}
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise ConfigError(f"{path.name} has no context that can be read: {error!r}.") from None
         return cls.read({**context, "stage": stage}.get)
 
     @classmethod

@@ -38,7 +38,8 @@ def check(config: Config) -> str:
         caller = sts.get_caller_identity()
     except ClientError as error:
         raise CredentialsError(f"AWS does not accept the credentials: {error}.") from None
-    except BotoCoreError as error:
+    except (BotoCoreError, OSError, ValueError) as error:
+        # Such as a process that does not exist, or an endpoint that is not a URL.
         raise CredentialsError(f"{str(error).rstrip('.')}.") from None
     if config.account not in (None, caller["Account"]):
         raise CredentialsError(

@@ -35,6 +35,14 @@ def test_every_stage_of_cdk_json_is_valid() -> None:
         assert Config.read({**context, "stage": stage}.get).stage == stage
 
 
+@pytest.mark.parametrize("text", ["", "{", '{"context": {},}', "[]", "{}", '{"context": null}', '{"context": 5}'])
+def test_a_cdk_json_that_cannot_be_read_is_reported(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "cdk.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"^cdk\.json has no context that can be read: "):
+        Config.of_stage("dev", path)
+
+
 def test_every_setting_has_a_default() -> None:
     assert read({}) == Config(stage="dev")
 

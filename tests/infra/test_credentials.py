@@ -1,6 +1,7 @@
 """The check of the credentials before a deployment: one sentence for each thing that can be wrong."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +97,17 @@ def test_an_sts_that_cannot_be_reached_is_reported(sts: Sts, monkeypatch: pytest
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
     assert "Could not connect to the endpoint URL" in refusal(Config(stage="dev", region=REGION))
+
+
+def test_an_endpoint_that_is_not_a_url_is_reported(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "nonsense")
+    assert refusal(Config(stage="dev", region=REGION)) == "Invalid endpoint: nonsense."
+
+
+def test_a_process_that_does_not_exist_is_reported(sts: Sts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    (tmp_path / "config").write_text("[profile me]\ncredential_process = /nowhere/keys\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "me")
+    assert "/nowhere/keys" in refusal(Config(stage="dev", region=REGION))
