@@ -7,8 +7,8 @@ Add allowPartial=true to list what can be listed when an account or a region of 
 1 after an error (nothing is printed), and 2 if the arguments are wrong.
 
 It needs boto3 (`pip install boto3`). Requests are signed with the credentials that boto3 finds, for the region in the
-URL, or else for AWS_REGION or boto3's default region. Without credentials they are not signed: `make run` needs no
-signature, and the deployed API rejects unsigned requests.
+URL, or else for AWS_REGION or boto3's default region. Without credentials, only requests to this machine are sent,
+unsigned: `make run` needs no signature.
 """
 
 import argparse
@@ -41,6 +41,7 @@ WALKS = 3  # how often to list from the first page
 STARTS_AGAIN = {"expired-cursor", "cursor-mismatch"}  # only a new listing can succeed
 MAX_NAMED = 10  # missing sources in the line on stderr
 INCOMPLETE = 3  # the exit status
+LOCAL = {"127.0.0.1", "localhost"}
 
 LOG = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def custom_models(url: str, /, **filters: str | int | bool) -> Listing:
 
     Raises:
         ApiError: the API returned an error, or was busy five times in a row, or the third listing had to start again.
-        ValueError: there are credentials, but no region to sign for.
+        ValueError: there are no credentials, or no region to sign for, and the API is not on this machine.
     """
     signer = _signer(url)
     query = {"maxItems": str(PAGE_SIZE)}
@@ -110,9 +111,11 @@ def _signer(url: str) -> SigV4Auth | None:
     region = in_url[1] if in_url else os.environ.get("AWS_REGION") or session.region_name
     if credentials and region:
         return SigV4Auth(credentials, "execute-api", region)
-    if credentials and urlsplit(url).hostname not in {"127.0.0.1", "localhost"}:
-        raise ValueError("set AWS_REGION to the API's region: requests are signed for a region")
-    return None
+    if urlsplit(url).hostname in LOCAL:
+        return None
+    if credentials is None:
+        raise ValueError("there are no AWS credentials: a deployed API accepts signed requests only")
+    raise ValueError("set AWS_REGION to the API's region: requests are signed for a region")
 
 
 def _get(url: str, query: dict[str, str], signer: SigV4Auth | None) -> Any:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -356,7 +357,11 @@ def _sentence(root: str, error: ErrorDetails) -> str:
     if error["type"] == "sentence":
         return f"{path}{error['msg']}"
     if error["type"] == "extra_forbidden":
-        return f"{path} is not a setting; the settings are {', '.join(_names(error['loc']))}."
+        names = _names(error["loc"])
+        similar = {name.lower(): name for name in names}
+        close = get_close_matches(str(error["loc"][-1]).lower(), similar, 1, 0.7)
+        hint = f" (did you mean {similar[close[0]]}?)" if close else ""
+        return f"{path} is not a setting{hint}; the settings are {', '.join(names)}."
     if error["type"] == "missing":
         return f"{path} is missing."
     # pydantic's messages start like "Input should be" or "List should have".

@@ -18,7 +18,8 @@ def template(config: Config) -> dict[str, Any]:
         ConfigError: the stage has no member accounts.
     """
     if config.inventory is None or config.region is None or not config.members:
-        raise ConfigError(f"stages.{config.stage}.inventory has no other account, so no role is needed.")
+        has = "no inventory" if config.inventory is None else "an inventory without another account"
+        raise ConfigError(f"stages.{config.stage} has {has}, so no role is needed.")
     hub = {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::{config.account}:root"}
     function = {"Fn::Sub": f"arn:${{AWS::Partition}}:iam::{config.account}:role/{config.role_name(config.region)}"}
     # The account as the principal, because the ARN of a role as the principal breaks when that role is created again:

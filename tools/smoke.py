@@ -32,7 +32,8 @@ TIMEOUT = 35
 """Seconds. API Gateway responds within 29."""
 
 LISTING, DOCUMENT = "/v1/custom-models", "/v1/openapi.json"
-FORBIDDEN = "403 forbidden, problem+json, same id"
+FORBIDDEN = "403 forbidden, problem+json, same request id"
+EACH_ONCE = "each model once"
 UNDOCUMENTED = "not documented"
 SKIPPED = "skipped: "
 
@@ -57,10 +58,12 @@ class Response:
 
     def __str__(self) -> str:
         """Describe a problem: its status, its kind, its content type, and whether its id is that of the header."""
-        kind = str(self.body.get("type", "without a type")).rpartition(":")[2]
         content_type = str(self.headers.get("Content-Type")).removeprefix("application/")
+        if "type" not in self.body:
+            return f"{self.status}, {content_type}, not a problem"
+        kind = str(self.body["type"]).rpartition(":")[2]
         same = "same" if self.body.get("requestId") == self.headers.get("X-Request-Id") is not None else "another"
-        return f"{self.status} {kind}, {content_type}, {same} id"
+        return f"{self.status} {kind}, {content_type}, {same} request id"
 
 
 class Api:
@@ -169,8 +172,8 @@ def _walk(api: Api) -> str:
         progress(f"  {count} models so far ...")
     coverage = page.body["coverage"]
     missing = [f"{failed['source']} ({failed['problem']})" for failed in coverage["unreachable"]]
-    complete = f"without {', '.join(missing)}" if missing else f"complete: {coverage['complete']}"
-    return f"{count - len(arns)} models twice, {complete}"
+    complete = f"without {', '.join(missing)}" if missing else "complete" if coverage["complete"] else "not complete"
+    return f"{f'{count - len(arns)} models listed again' if count > len(arns) else EACH_ONCE}, {complete}"
 
 
 def _not_modified(api: Api) -> str:
@@ -234,12 +237,12 @@ CHECKS = (
     Check("a listing", "200, application/json, private, no-cache", _listing),
     Check("HEAD", "200, 0 bytes", _head),
     Check("the second page", "200, 0 models of the first page", _second_page),
-    Check("the whole inventory", "0 models twice, complete: True", _walk),
+    Check("the whole inventory", f"{EACH_ONCE}, complete", _walk),
     Check("If-None-Match", "304, 0 bytes, with ETag", _not_modified),
     Check("Accept-Encoding: gzip", "gzip", _compressed),
-    Check("two invalid parameters", "400 invalid-query, problem+json, same id, 2 errors", _invalid),
-    Check("an invalid cursor", "400 invalid-cursor, problem+json, same id", _invalid_cursor),
-    Check("another path", "404 not-found, problem+json, same id", _not_found),
+    Check("two invalid parameters", "400 invalid-query, problem+json, same request id, 2 errors", _invalid),
+    Check("an invalid cursor", "400 invalid-cursor, problem+json, same request id", _invalid_cursor),
+    Check("another path", "404 not-found, problem+json, same request id", _not_found),
     Check("the server in the OpenAPI document", "the URL of this API", _server),
     Check("the default order", UNDOCUMENTED, _default_order),
     Check("the bounds of creationTime", UNDOCUMENTED, _bounds),
@@ -292,15 +295,26 @@ def _api(url: str) -> Api:
 
 
 def main() -> int:
-    """Check the API at the URL in the arguments. Return 0 if it is as expected, 1 if not, and 2 for wrong arguments."""
+    """Check the API at the URL in the arguments. Return 0 if it is as expected, 1 if not, and 2 if it cannot start."""
     parser = argparse.ArgumentParser(prog="python -m tools.smoke", description=__doc__)
     parser.add_argument("url", metavar="URL", help="the output Url of the deployment")
+    url = parser.parse_args().url
     try:
-        as_expected = run(_api(parser.parse_args().url))
+        api = _api(url)
+        unsigned = api.request("GET", LISTING, None)
+    except (OSError, http.client.HTTPException) as error:
+        return _fail(f"no response from {url}: {error or type(error).__name__}")
     except (ValueError, BotoCoreError) as error:
-        print(f"smoke: {error}", file=sys.stderr)
-        return 2
+        return _fail(str(error))
+    as_expected = run(api)
+    if unsigned.status == 200:
+        progress("This API answers unsigned requests. That of `make run` does; a deployed one must not.")
     return 0 if as_expected else 1
+
+
+def _fail(message: str) -> int:
+    print(f"smoke: {message}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

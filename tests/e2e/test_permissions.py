@@ -80,8 +80,8 @@ def test_an_unknown_access_key_is_forbidden(guarded: Deployment) -> None:
 def test_make_smoke_finds_what_the_gateway_forbids(guarded: Deployment, caller: Credentials, model: str) -> None:
     _, found = smoke(guarded.url, caller)
     for name in ("an unsigned request", "an unsigned request on another path", "a wrong signature"):
-        assert found[name] == ("ok", "403 forbidden, problem+json, same id")
-    assert found["the whole inventory"] == ("ok", "0 models twice, complete: True")
+        assert found[name] == ("ok", "403 forbidden, problem+json, same request id")
+    assert found["the whole inventory"] == ("ok", "each model once, complete")
 
 
 def test_the_callers_policy_allows_get_and_head(guarded: Deployment, caller: Credentials, model: str) -> None:

@@ -226,12 +226,23 @@ class TestSignature:
         assert signatures[1] != signatures[2]
         assert events[2]["queryStringParameters"] == {"cursor": "a+b", "maxItems": "1000"}
 
-    def test_requests_are_not_signed_without_credentials(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_credentials_requests_to_this_machine_are_not_signed(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
         events: list[Any] = []
         custom_models(serve(responding([(200, {"modelSummaries": []})], events)))
         assert "Authorization" not in events[0]["headers"]
+
+    def test_without_credentials_nothing_is_sent_elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        sent: list[object] = []
+        monkeypatch.setattr("examples.client.urlopen", sent.append)
+        with pytest.raises(ValueError, match="there are no AWS credentials"):
+            custom_models("https://a1b2c3.execute-api.eu-west-3.amazonaws.com/dev/")
+        assert sent == []
 
 
 class TestCommandLine:

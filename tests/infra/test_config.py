@@ -121,8 +121,22 @@ def test_every_wrong_setting_is_reported_on_a_line_of_its_own() -> None:
 @pytest.mark.parametrize("name", ["memory", "memory_mb", "stage", ""])
 def test_an_unknown_setting_is_reported_with_the_names_of_all_settings(name: str) -> None:
     message = error_message({name: 512})
-    assert message.startswith(f"stages.dev.{name} is not a setting; the settings are ")
-    assert message.partition(" are ")[2].removesuffix(".").split(", ") == sorted(GOOD)
+    assert message.startswith(f"stages.dev.{name} is not a setting")
+    assert message.partition("; the settings are ")[2].removesuffix(".").split(", ") == sorted(GOOD)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("memory_mb", " (did you mean memoryMb?)"),
+        ("Tags", " (did you mean tags?)"),
+        ("permissionBoundary", " (did you mean permissionsBoundary?)"),
+        ("kmsKeyARN", " (did you mean kmsKeyArn?)"),
+        ("stage", ""),
+    ],
+)
+def test_an_unknown_setting_is_reported_with_the_similar_one(name: str, hint: str) -> None:
+    assert error_message({name: 512}).startswith(f"stages.dev.{name} is not a setting{hint}; ")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +263,7 @@ class TestInventory:
             (inventory(([OWN], REGIONS), externalId="a b"), ".externalId must be an external id, 2 to 1224"),
             (
                 inventory(([OWN], REGIONS), externalID="ab"),
-                ".externalID is not a setting; the settings are externalId,",
+                ".externalID is not a setting (did you mean externalId?); the settings are externalId,",
             ),
             ({**inventory(([OWN], REGIONS)), "account": ...}, " needs the settings account and region"),
             ({**inventory(([OWN], REGIONS)), "region": ...}, " needs the settings account and region"),

@@ -51,7 +51,7 @@ def test_only_the_checks_of_the_gateway_differ_here(api: Api, check: Callable[[H
     status, found = check(api.handler)
     assert {name for name, (verdict, _) in found.items() if verdict == "DIFFERS"} == OF_THE_GATEWAY
     assert status == 1
-    assert found["the whole inventory"] == ("ok", "0 models twice, complete: True")
+    assert found["the whole inventory"] == ("ok", "each model once, complete")
     assert found["the second page"] == ("ok", "200, 0 models of the first page")
     assert found["the default order"] == ("info", "newest first")
     assert found["the bounds of creationTime"] == ("info", "After excludes its time, Before excludes its time")
@@ -78,14 +78,14 @@ def answers(content: object, status: int = 200) -> Handler:
                 "modelSummaries": [MODEL],
                 "coverage": {**COMPLETE, "unreachable": [{"source": "1/b", "problem": "upstream-denied"}]},
             },
-            ("DIFFERS", "0 models twice, without 1/b (upstream-denied)"),
+            ("DIFFERS", "each model once, without 1/b (upstream-denied)"),
         ),
-        ({"modelSummaries": [MODEL] * 3, "coverage": COMPLETE}, ("DIFFERS", "2 models twice, complete: True")),
+        ({"modelSummaries": [MODEL] * 3, "coverage": COMPLETE}, ("DIFFERS", "2 models listed again, complete")),
         (
             {"modelSummaries": [], "coverage": {**COMPLETE, "complete": False}},
-            ("DIFFERS", "0 models twice, complete: False"),
+            ("DIFFERS", "each model once, not complete"),
         ),
-        ({"modelSummaries": [], "coverage": COMPLETE}, ("ok", "0 models twice, complete: True")),
+        ({"modelSummaries": [], "coverage": COMPLETE}, ("ok", "each model once, complete")),
         ({"message": "Forbidden"}, ("DIFFERS", "the response is not a listing")),
         ({"modelSummaries": [{}], "coverage": COMPLETE}, ("DIFFERS", "the response is not a listing")),
     ],
@@ -103,10 +103,21 @@ def test_an_account_without_models_is_as_expected(check: Callable[[Handler], tup
     assert found["the bounds of creationTime"] == ("info", "skipped: no models")
 
 
-def test_a_server_without_an_answer_differs_in_every_check(run: Callable[..., tuple[int, str, str]]) -> None:
-    status, printed, _ = run(NOWHERE, **SIGNED)
-    assert status == 1
-    assert printed.count("DIFFERS") == printed.count("no response: ConnectionRefusedError") == len(smoke.CHECKS)
+def test_a_server_that_does_not_answer_is_one_line(run: Callable[..., tuple[int, str, str]]) -> None:
+    status, printed, error = run(NOWHERE, **SIGNED)
+    assert (status, printed) == (2, "")
+    assert error.startswith(f"smoke: no response from {NOWHERE}: ")
+    assert error.endswith("Connection refused\n")
+    assert error.count("\n") == 1
+
+
+def test_an_api_that_is_open_to_everyone_is_named(api: Api, run: Callable[..., tuple[int, str, str]]) -> None:
+    with serve(api.handler) as url:
+        assert run(url, **SIGNED)[2].endswith(
+            "This API answers unsigned requests. That of `make run` does; a deployed one must not.\n"
+        )
+    with serve(answers({"message": "Forbidden"}, 403)) as url:
+        assert "unsigned requests." not in run(url, **SIGNED)[2]
 
 
 @pytest.mark.parametrize(
