@@ -98,7 +98,7 @@ def _prune(target: Path) -> None:
     for path in [*target.rglob("*.pyi"), *target.rglob("swagger-ui*")]:
         _remove(path)
     for path in target.glob("*.dist-info/*"):
-        # Licences must be distributed. The other files are for installers, and some contain paths of this machine.
+        # Licenses must be distributed. The other files are for installers, and some contain paths of this machine.
         if path.name != "METADATA" and not path.name.lower().startswith(("licen", "notice", "copying")):
             _remove(path)
     for path in (target / ".lock", target / "botocore" / ".changes"):

@@ -148,7 +148,7 @@ class TestContents:
             "amazon-roots.pem",
         }
 
-    def test_each_package_has_its_licence_and_no_installation_records(self, bundled: Path) -> None:
+    def test_each_package_has_its_license_and_no_installation_records(self, bundled: Path) -> None:
         for folder in bundled.glob("*.dist-info"):
             found = [path.name.lower() for path in folder.rglob("*") if path.is_file()]
             assert any(name.startswith("licen") for name in found), folder.name

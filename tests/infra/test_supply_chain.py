@@ -91,7 +91,7 @@ def locked(folder: str) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_the_documented_licences_are_those_of_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_documented_licenses_are_those_of_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Skip bytecode, which takes seconds.
     monkeypatch.setattr(bundling, "find_interpreter", lambda: None)
     bundling.bundle(tmp_path)
@@ -103,7 +103,7 @@ def test_the_documented_licences_are_those_of_the_bundle(tmp_path: Path, monkeyp
         declared = expression or metadata["License"] or ", ".join(it.rpartition(" :: ")[2] for it in classifiers)
         packages[metadata["Name"].replace("_", "-")] = (metadata["Version"], declared, expression)
 
-    listed = listed_licences()
+    listed = listed_licenses()
     assert {name: (version, declared) for name, (version, _, declared) in listed.items()} == {
         name: (version, declared) for name, (version, declared, _) in packages.items()
     }
@@ -111,8 +111,8 @@ def test_the_documented_licences_are_those_of_the_bundle(tmp_path: Path, monkeyp
         assert expression in (None, listed[name][1]), name
 
 
-def listed_licences() -> dict[str, tuple[str, str, str]]:
-    """Return the rows of docs/licences.md by name: version, SPDX expression, and what the package declares."""
-    table = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
+def listed_licenses() -> dict[str, tuple[str, str, str]]:
+    """Return the rows of docs/licenses.md by name: version, SPDX expression, and what the package declares."""
+    table = (ROOT / "docs" / "licenses.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([a-z0-9-]+) \| ([\w.]+) \| `([^`]+)` \| ([^|]+) \|", table, re.MULTILINE)
-    return {name: (version, licence, declared) for name, version, licence, declared in rows}
+    return {name: (version, license, declared) for name, version, license, declared in rows}

@@ -1,10 +1,14 @@
 """The pages of the documentation: the files and headings that they link to exist, and the version is one."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from tests import markdown
+from tests.api import Api
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -40,3 +44,15 @@ def test_the_newest_release_in_the_changelog_is_the_version_of_the_project() -> 
 
 def test_a_newcomer_reads_the_readme_in_a_few_minutes() -> None:
     assert 600 <= len((ROOT / "README.md").read_text("utf-8").split()) <= 900
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md"])
+def test_the_documented_listing_is_that_of_make_run(page: str, api: Api) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    (request, same_block), *_ = re.findall(
+        r"^\$ curl 'http://127.0.0.1:8000/v1/custom-models\?(.*)'\n(.*)", text, re.MULTILINE
+    )
+    documented = same_block if same_block.startswith("{") else markdown.code(text, "json")[0]
+    # The documentation shortens some texts.
+    pattern = ".*".join(map(re.escape, json.dumps(json.loads(documented), ensure_ascii=False).split("…")))
+    assert re.fullmatch(pattern, json.dumps(api.get(request).body))

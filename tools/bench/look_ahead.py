@@ -139,4 +139,4 @@ def measure(_: Contestants, __: int) -> list[Table]:
                 ]
             )
     columns = ["sources", "`maxItems`", "requests", "calls", "fewest calls", "more", "time", "one by one", "×"]
-    return [Table("A walk over all sources: calls of Bedrock, and time in units of its latency", columns, rows)]
+    return [Table("All pages of all sources: calls of Bedrock, and time in units of its latency", columns, rows)]

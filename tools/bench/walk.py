@@ -36,7 +36,7 @@ def measure(contestants: Contestants, rounds: int) -> list[Table]:
         columns += [f"{name}: at the start", "at the end", "×"]
     with Upstream() as upstream:
         rows = [_row(contestants.ours, upstream, items) for items in (1000, 100)]
-    title = f"A walk over {MODELS:,} models by the cursor: every model once, with the fewest calls possible"
+    title = f"All pages of {MODELS:,} models, by the cursor: every model once, with the fewest calls possible"
     return [Table(title, columns, rows)]
 
 
