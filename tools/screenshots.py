@@ -22,7 +22,7 @@ from local.pages import pages
 from tools.processes import use_bedrock
 from tools.report import DOCS
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chromium-headless-shell")
 FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-quic", "--disable-sync"]
 """The browser makes no request on its own."""
 

@@ -15,7 +15,7 @@ from tests.browser.explorer import Tab
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if (chromium := find_chromium()) is None:
-        pytest.skip("Chromium is not installed (on Debian: apt install chromium)")
+        pytest.skip("Chromium is not installed (on Debian: apt install chromium-headless-shell)")
     expect.set_options(timeout=15_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)

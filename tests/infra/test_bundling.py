@@ -468,45 +468,48 @@ def test_variables_that_decide_where_packages_come_from_are_kept(
 class TestModes:
     """Lambda does not run as the user who builds the bundle, and its zip file keeps the modes."""
 
-    @pytest.fixture(params=[0o077, 0o027], ids=["umask-077", "umask-027"])
-    def built(self, request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    @pytest.fixture(scope="class", params=[0o077, 0o027], ids=["umask-077", "umask-027"])
+    def built(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
         """A bundle that was built with a strict umask, from sources that were checked out with it."""
-        tmp_path.chmod(0o755)
+        folder = tmp_path_factory.mktemp("umask")
         before = os.umask(request.param)
         try:
             with pytest.MonkeyPatch.context() as monkeypatch:
                 shutil.copytree(
                     bundling.SOURCE,
-                    tmp_path / "lambda_src",
+                    folder / "lambda_src",
                     ignore=shutil.ignore_patterns("__pycache__"),
                     copy_function=shutil.copyfile,
                 )
-                monkeypatch.setattr(bundling, "SOURCE", tmp_path / "lambda_src")
-                bundle(tmp_path / "bundle")
+                monkeypatch.setattr(bundling, "SOURCE", folder / "lambda_src")
+                bundle(folder / "bundle")
         finally:
             os.umask(before)
-        return tmp_path / "bundle"
+        return folder / "bundle"
 
     def test_the_zip_file_is_readable_for_every_user(self, built: Path, bundled: Path, tmp_path: Path) -> None:
         assert contents(built) == contents(bundled)
-        archive = shutil.make_archive(str(tmp_path / "bundle"), "zip", built)
-        with zipfile.ZipFile(archive) as packed:
+        with zipfile.ZipFile(tmp_path / "bundle.zip", "w") as packed:
+            for path in (built, *built.rglob("*")):
+                packed.write(path, path.relative_to(built.parent))
             for entry in packed.infolist():
                 assert (entry.external_attr >> 16) & 0o777 == (0o755 if entry.is_dir() else 0o644), entry.filename
 
     @pytest.mark.skipif(
         os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root with setpriv can give up its privileges"
     )
-    def test_another_user_can_import_the_handler(self, built: Path) -> None:
-        for path in (built, *built.rglob("*")):
+    def test_another_user_can_import_the_handler(self, built: Path, tmp_path: Path) -> None:
+        tmp_path.chmod(0o755)
+        theirs = shutil.copytree(built, tmp_path / "bundle")
+        for path in (theirs, *theirs.rglob("*")):
             os.chown(path, 65534, 65534)
         # Root without these capabilities has no more access to the files of another user than anybody else. It keeps
         # access to Python's own library, which other users may not have.
-        import_handler(built, "setpriv", "--bounding-set=-dac_override,-dac_read_search")
-        for path in built.rglob("handler*"):
+        import_handler(theirs, "setpriv", "--bounding-set=-dac_override,-dac_read_search")
+        for path in theirs.rglob("handler*"):
             path.chmod(0o600)
         with pytest.raises(subprocess.CalledProcessError):
-            import_handler(built, "setpriv", "--bounding-set=-dac_override,-dac_read_search")
+            import_handler(theirs, "setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 
 class TestWithoutThePythonVersion:

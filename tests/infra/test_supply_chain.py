@@ -115,4 +115,4 @@ def listed_licenses() -> dict[str, tuple[str, str, str]]:
     """Return the rows of docs/licenses.md by name: version, SPDX expression, and what the package declares."""
     table = (ROOT / "docs" / "licenses.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([a-z0-9-]+) \| ([\w.]+) \| `([^`]+)` \| ([^|]+) \|", table, re.MULTILINE)
-    return {name: (version, license, declared) for name, version, license, declared in rows}
+    return {name: (version, expression, declared) for name, version, expression, declared in rows}
