@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,3 +97,19 @@ def test_botocores_paging_terms_appear_only_in_the_bedrock_client() -> None:
 def test_no_test_imports_from_a_conftest() -> None:
     for path in modules(ROOT / "tests"):
         assert not any("conftest" in name.split(".") for name in imports(path)), path
+
+
+def test_mypy_reads_each_module_of_the_cdk_that_is_imported() -> None:
+    (read,) = [
+        each["module"]
+        for each in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["overrides"]
+        if each.get("follow_imports") == "normal"
+    ]
+    nodes = [
+        node
+        for path in [ROOT / "app.py", *modules(ROOT / "infra"), *modules(ROOT / "tests")]
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("aws_cdk")
+    ]
+    imported = {f"{node.module}.{alias.name}" for node in nodes for alias in node.names if alias.name.islower()}
+    assert imported | {str(node.module) for node in nodes} == set(read)
