@@ -7,7 +7,6 @@ services, other operations and documentation are removed; everything else stays 
 import gzip
 import json
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,10 +41,7 @@ def amazon_roots(bundle: str) -> str:
 
 
 def trim(data: Path) -> None:
-    """Reduce botocore's ``data`` directory in place."""
-    for path in data.iterdir():
-        if path.is_dir() and path.name not in OPERATIONS:
-            shutil.rmtree(path)
+    """Reduce botocore's ``data`` directory, which has only these services, in place."""
     _write(data / "endpoints.json", _endpoints(_read(data / "endpoints.json")))
     for service, operation in OPERATIONS.items():
         for version in (data / service).iterdir():

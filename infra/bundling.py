@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from infra import botocore_data
 
@@ -49,8 +50,10 @@ def bundle(target: Path, *, require_bytecode: bool = False) -> bool:
             f"would take about three times as long; install Python {RUNTIME} (`uv python install {RUNTIME}`), or "
             "deploy with -c bytecode=optional."
         )
-    _install(target)
-    _prune(target)
+    with TemporaryDirectory() as folder:
+        _install(Path(folder))
+        shutil.copytree(folder, target, dirs_exist_ok=True, ignore=_unused, copy_function=shutil.copyfile)
+    botocore_data.trim(target / "botocore" / "data")
     _add_roots(target)
     shutil.copytree(
         SOURCE, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "requirements.txt")
@@ -72,10 +75,11 @@ def find_interpreter() -> str | None:
 
 
 def _install(target: Path) -> None:
+    """Install the packages. Their files may be links into uv's cache, so nothing may write into them."""
     done = _uv(
         *("pip", "install", "--quiet", "--require-hashes", "--requirements", str(SOURCE / "requirements.txt")),
         *("--target", str(target), "--python-version", RUNTIME, "--python-platform", "aarch64-manylinux2014"),
-        *("--only-binary", ":all:", "--link-mode", "copy", "--no-compile-bytecode"),
+        *("--only-binary", ":all:", "--link-mode", "hardlink", "--no-compile-bytecode"),
     )
     if done.returncode != 0:
         raise BundlingError(f"The function's packages could not be installed:\n{done.stderr.strip()}")
@@ -84,25 +88,18 @@ def _install(target: Path) -> None:
         raise BundlingError(f"The bundle must be pure Python, but a package has {', '.join(compiled)}.")
 
 
-def _prune(target: Path) -> None:
-    """Remove files that are never used: scripts, tests, type stubs, data of other services, installation records."""
-    botocore_data.trim(target / "botocore" / "data")
-    for path in [
-        target / "bin",
-        target / "boto3" / "examples",
-        target / "boto3" / "data",
-        *target.rglob("tests"),
-        *target.rglob("py.typed"),
-    ]:
-        _remove(path)
-    for path in [*target.rglob("*.pyi"), *target.rglob("swagger-ui*")]:
-        _remove(path)
-    for path in target.glob("*.dist-info/*"):
+def _unused(folder: str, names: list[str]) -> list[str]:
+    """Return which files of a folder are never used: scripts, tests, type stubs, installation records, other data."""
+    path = Path(folder)
+    if path.suffix == ".dist-info":
         # Licenses must be distributed. The other files are for installers, and some contain paths of this machine.
-        if path.name != "METADATA" and not path.name.lower().startswith(("licen", "notice", "copying")):
-            _remove(path)
-    for path in (target / ".lock", target / "botocore" / ".changes"):
-        _remove(path)
+        return [it for it in names if it != "METADATA" and not it.lower().startswith(("licen", "notice", "copying"))]
+    unused = {"bin", "examples", "tests", "py.typed", ".lock", ".changes"}
+    if path.name == "boto3":
+        unused.add("data")
+    if path.parts[-2:] == ("botocore", "data"):
+        unused |= {it for it in names if (path / it).is_dir()} - set(botocore_data.OPERATIONS)
+    return [it for it in names if it in unused or it.endswith(".pyi") or it.startswith("swagger-ui")]
 
 
 def _add_roots(target: Path) -> None:
@@ -111,13 +108,6 @@ def _add_roots(target: Path) -> None:
         (target / AMAZON_ROOTS).write_text(botocore_data.amazon_roots(certificates), encoding="ascii")
     except ValueError as error:
         raise BundlingError(str(error)) from None
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _compile(target: Path, interpreter: str) -> None:

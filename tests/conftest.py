@@ -9,6 +9,7 @@ from typing import Any
 import botocore.loaders
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from custom_models.bootstrap import build
 from emulators.bedrock import Emulator, Organization
@@ -34,6 +35,19 @@ settings.load_profile("everyday")
 def pytest_xdist_auto_num_workers() -> int:
     """Use one worker more than there are processors, because tests often wait for servers and timeouts."""
     return (os.cpu_count() or 1) + 1
+
+
+class _Scheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Runs the tests of a file in one worker, and those of these folders, which share what takes long to set up."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return next((folder for folder in ("tests/e2e/", "tests/clients/") if file.startswith(folder)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Distribute the tests of `make test`."""
+    return _Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(autouse=True)

@@ -461,6 +461,7 @@ def test_variables_that_decide_where_packages_come_from_are_kept(
 ) -> None:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple/")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     with pytest.raises(BundlingError, match=r"127\.0\.0\.1:9"):
         bundle(tmp_path / "bundle")
 
@@ -469,7 +470,8 @@ class TestModes:
     """Lambda does not run as the user who builds the bundle, and its zip file keeps the modes."""
 
     @pytest.fixture(scope="class", params=[0o077, 0o027], ids=["umask-077", "umask-027"])
-    def built(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    @classmethod
+    def built(cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
         """A bundle that was built with a strict umask, from sources that were checked out with it."""
         folder = tmp_path_factory.mktemp("umask")
         before = os.umask(request.param)
@@ -575,14 +577,13 @@ class TestErrors:
     def test_a_package_with_a_compiled_module(
         self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        target = tmp_path / "bundle"
-
-        def install(*_: Any, **__: Any) -> subprocess.CompletedProcess[str]:
-            (target / "quick").mkdir(parents=True)
-            (target / "quick" / "parser.cpython-313-aarch64-linux-gnu.so").touch()
+        def install(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+            package = Path(command[command.index("--target") + 1]) / "quick"
+            package.mkdir()
+            (package / "parser.cpython-313-aarch64-linux-gnu.so").touch()
             return subprocess.CompletedProcess([], 0)
 
         monkeypatch.setattr("infra.bundling.find_interpreter", lambda: sys.executable)
         monkeypatch.setattr("infra.bundling.subprocess.run", install)
         with pytest.raises(BundlingError, match=r"pure Python.*parser\.cpython-313"):
-            bundle(target)
+            bundle(tmp_path / "bundle")
