@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -282,7 +283,8 @@ class Settings(_Model):
         return self
 
 
-def _bedrock_regions(region: str) -> list[str]:
+@cache
+def _bedrock_regions(region: str) -> tuple[str, ...]:
     """Return the regions of a region's partition for which botocore lists Bedrock."""
     # Imported here because only a stage with an inventory needs it.
     import botocore.session
@@ -292,8 +294,8 @@ def _bedrock_regions(region: str) -> list[str]:
     try:
         partition = session.get_partition_for_region(region)
     except UnknownRegionError:
-        return []
-    return sorted(session.get_available_regions("bedrock", partition_name=partition))
+        return ()
+    return tuple(sorted(session.get_available_regions("bedrock", partition_name=partition)))
 
 
 class Config(Settings):

@@ -8,7 +8,6 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
-from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from infra import monitoring, rest_api
 from infra.config import Config
@@ -496,6 +495,9 @@ def tags_of(resource: dict[str, Any]) -> Any:
 
 def taggable(kind: str) -> bool:
     """Return whether CloudFormation's own schema of this type of resource says that it can have tags."""
+    # Imported here because it is slow, and would delay collecting the tests.
+    from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+
     schema: dict[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
     return bool(schema.get("tagging", {}).get("taggable"))
 
