@@ -28,13 +28,13 @@ settings.register_profile(
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-settings.register_profile("thorough", settings.get_profile("everyday"), max_examples=150)
+settings.register_profile("thorough", settings.get_profile("everyday"), max_examples=100)
 settings.load_profile("everyday")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Use one worker more than there are processors, because tests often wait for servers and timeouts."""
-    return (os.cpu_count() or 1) + 1
+    """Use two workers more than there are processors, because tests often wait for servers and timeouts."""
+    return (os.cpu_count() or 1) + 2
 
 
 class _Scheduling(LoadFileScheduling):  # type: ignore[misc]
