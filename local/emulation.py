@@ -102,8 +102,10 @@ def _named(names: Sequence[str], sources: Sequence[Source]) -> Iterable[Source]:
     for name in names:
         named = [source for source in sources if name in (source.account, str(source))]
         if not named:
+            known = ", ".join(dict.fromkeys(source.account for source in sources))
             raise SetupError(
-                f"DENY= (--deny) names {name}, which is no account and no ACCOUNT/REGION of the inventory."
+                f"DENY= (--deny) names {name}, which is no account and no ACCOUNT/REGION of the inventory. "
+                f"Its accounts are {known}."
             )
         yield from named
 

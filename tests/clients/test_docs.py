@@ -257,11 +257,11 @@ def unknown_fields(value: Any, shape: Any) -> list[str]:
     return [*(value.keys() - known.keys()), *below]
 
 
-ROWS = [
-    [cell.strip(" `") for cell in row.strip("|").split("|")]
-    for row in re.findall(r"^\| `.*$", section("Errors"), re.MULTILINE)
-]
-"""The table of errors: kind, status, class and what a client does."""
+OF_THE_API, OF_THE_GATEWAY = (
+    [[cell.strip("`") for cell in row] for row in markdown.rows(text)]
+    for text in section("Errors").split("### Errors of API Gateway")
+)
+"""The tables of errors: kind, status, class (only those of the API) and what a client does."""
 
 
 class TestFacts:
@@ -276,10 +276,18 @@ class TestFacts:
         statuses = {it["type"].removeprefix(TYPE_PREFIX): it["status"] for it in examples}
         classes = {it.kind: name for name, it in vars(errors).items() if "kind" in getattr(it, "__dict__", {})}
         expected = [(kind, str(statuses[kind]), name) for kind, name in classes.items()]
-        assert sorted((kind, status, name) for kind, status, name, _ in ROWS) == sorted(expected)
+        assert sorted((kind, status, name) for kind, status, name, _ in OF_THE_API) == sorted(expected)
+
+    def test_the_errors_of_api_gateway_have_their_status_and_wait_if_the_reference_says_so(self) -> None:
+        reference = (ROOT / "docs" / "api.md").read_text("utf-8")
+        rows = {kind.strip("`"): rest for kind, *rest in markdown.rows(markdown.section(reference, "From API Gateway"))}
+        for kind, status, what in OF_THE_GATEWAY[:-2]:
+            assert rows[kind][0] == status
+            assert what.startswith("Wait `Retry-After`") == rows[kind][-1].startswith("Wait")
+        assert [kind for kind, *_ in OF_THE_GATEWAY[-2:]] == ["any other"] * 2
 
     def test_a_client_waits_and_starts_again_as_the_examples_do(self) -> None:
-        advice = {name: what for _, _, name, what in ROWS}
+        advice = {name: what for _, _, name, what in OF_THE_API}
         state = json.loads(code("Step Functions", "json"))
         waits = [name for name, what in advice.items() if what.startswith("Wait `Retry-After` seconds")]
         assert waits == state["Retry"][0]["ErrorEquals"]

@@ -136,7 +136,9 @@ class TestEmbeddedEmulator:
     def test_what_the_options_contradict_is_one_line(self, local: Local, write: Write) -> None:
         assert local.refusal(*ALL, "--models", "a").startswith("MODELS= (--models) ")
         assert local.refusal("--deny", OTHER).startswith("DENY= (--deny) needs INVENTORY= (--inventory)")
-        assert "names 777788889999, " in local.refusal(*ALL, "--deny", "777788889999")
+        unknown = local.refusal(*ALL, "--deny", "777788889999")
+        assert "names 777788889999, " in unknown
+        assert unknown.endswith(f"Its accounts are {ACCOUNT}, {MEMBER}, {OTHER}.")
         assert "names 444455556666/eu-west-2, " in local.refusal(*ALL, "--deny", f"{OTHER}/eu-west-2")
         assert "6,000,000 models" in local.refusal(*ALL, "--count", "1000000")
         assert local.refusal(*ALL, "--deny", OTHER, "--bedrock", "aws").startswith("DENY= (--deny) ")
