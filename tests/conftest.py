@@ -37,12 +37,15 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 2
 
 
+_SHARING = ("tests/clients/", "tests/e2e/", "tests/runtime/")
+
+
 class _Scheduling(LoadFileScheduling):  # type: ignore[misc]
     """Runs the tests of a file in one worker, and those of these folders, which share what takes long to set up."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return next((folder for folder in ("tests/e2e/", "tests/clients/") if file.startswith(folder)), file)
+        return next((folder for folder in _SHARING if file.startswith(folder)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:

@@ -6,9 +6,12 @@ template. It reports every exception as ``Runtime.HandlerError``; tests/runtime 
 
 import json
 import os
+import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin
@@ -20,7 +23,7 @@ from custom_models.adapters.signing_keys import StaticKey
 from custom_models.core.cursor import CursorSigner
 from custom_models.core.errors import CursorMismatch, InvalidCursor
 from emulators.models import newest_first
-from tests.api import Response
+from tests.api import Response, isolate
 from tests.e2e.aws import (
     ACCOUNT,
     APP,
@@ -240,45 +243,25 @@ def test_deploying_again_changes_nothing(deployment: Deployment, tmp_path: Path)
     assert after["FunctionVersion"] == before["FunctionVersion"] == "1"
 
 
-SECOND = "team-a"
-SECOND_STACK = f"custom-models-{SECOND}"
-
-
-def names(deployment: Deployment) -> list[str]:
-    return [model["modelName"] for model in deployment.get("/v1/custom-models?maxItems=3").body["modelSummaries"]]
-
-
-def test_a_second_stage_and_a_region_that_is_added_later(deployment: Deployment, tmp_path: Path) -> None:
-    aws = deployment.aws
-    second = aws.deploy(synthesize(tmp_path / "first", SECOND, {}), SECOND_STACK)
-    try:
-        assert names(second) == names(deployment)
-        assert second.url != deployment.url
-        dashboards = {
-            entry["DashboardName"] for entry in aws.client("cloudwatch").list_dashboards()["DashboardEntries"]
-        }
-        assert {f"custom-models-dev-{REGION}", f"{SECOND_STACK}-{REGION}"} <= dashboards
-
-        # The first account or region of a stage must come with a change of the function (docs/first-deployment.md).
-        settings = {"account": ACCOUNT, "region": REGION, "memoryMb": 640}
-        again = aws.deploy(synthesize(tmp_path / "again", SECOND, settings), SECOND_STACK)
-        assert names(again) == names(deployment)
-        assert again.url == second.url
-        alias = aws.client("lambda").get_alias(FunctionName=again.function_name, Name="live")
-        assert alias["FunctionVersion"] == "2"
-    finally:
-        aws.cdk("destroy", "--force", "--app", str(tmp_path / "first"))
-
-
 WORKFLOW = ROOT / "examples" / "github-actions-deploy.yml"
 INSTALLED = (".venv", "node_modules")
-PIPELINE_STACK = "custom-models-prod"
+PIPELINE_STAGE = "prod"
+PIPELINE_STACK = f"custom-models-{PIPELINE_STAGE}"
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+@dataclass(frozen=True)
+class Pipeline:
+    """What the job for pull requests printed, and what the one for pushes deployed: a second stage."""
+
+    diff: str
+    deployment: Deployment
+    settings: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this folder, in which everything is installed."""
-    copy = tmp_path / "checkout"
+    copy = tmp_path_factory.mktemp("pipeline") / "checkout"
     ignored = shutil.ignore_patterns(
         ".git", ".cache", ".hypothesis", "cdk.out", ".venv*", "node_modules", "__pycache__"
     )
@@ -316,37 +299,65 @@ def run(job: str, checkout: Path, aws: Aws) -> str:
     return output
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def guarded_settings(deployment: Deployment) -> dict[str, Any]:
     """Settings of a guarded organization, whose key and policy exist."""
     document = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
-    policy = deployment.aws.client("iam").create_policy(PolicyName="developer", PolicyDocument=document)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch)
+        policy = deployment.aws.client("iam").create_policy(PolicyName="developer", PolicyDocument=document)
+        key = deployment.aws.client("kms").create_key()
     return {
         "tags": {"team": "ml-ops"},
         "permissionsBoundary": policy["Policy"]["Arn"],
-        "kmsKeyArn": deployment.aws.client("kms").create_key()["KeyMetadata"]["Arn"],
+        "kmsKeyArn": key["KeyMetadata"]["Arn"],
         "tracing": True,
     }
 
 
-@pytest.mark.skipif(bool(BYTECODE), reason="there is no Python of the function's version, which compiles the bundle")
-def test_the_pipeline_deploys_a_stage_with_the_settings_of_a_guarded_organization(
-    checkout: Path, deployment: Deployment, guarded_settings: dict[str, Any]
-) -> None:
+@pytest.fixture(scope="module")
+def pipeline(checkout: Path, deployment: Deployment, guarded_settings: dict[str, Any]) -> Iterator[Pipeline]:
+    if BYTECODE:
+        pytest.skip("there is no Python of the function's version, which compiles the bundle")
     aws = deployment.aws
-    (checkout / "cdk.json").write_text(
-        json.dumps({"app": "python3 app.py", "context": {"stages": {"prod": guarded_settings}}})
-    )
-    shown = run("diff", checkout, aws)
-    assert f"Account {ACCOUNT}, region {REGION}, as arn:aws:" in shown
-    assert "[+] AWS::Lambda::Function" in shown
+    context = {"stages": {PIPELINE_STAGE: guarded_settings}}
+    (checkout / "cdk.json").write_text(json.dumps({"app": "python3 app.py", "context": context}))
+    diff = run("diff", checkout, aws)
     try:
-        printed = run("deploy", checkout, aws)
-        (url,) = [line.partition(" = ")[2] for line in printed.splitlines() if line.startswith(f"{PIPELINE_STACK}.Url")]
-        listing = Deployment(aws, {"Url": url}).get("/v1/custom-models?maxItems=3")
-        assert len(listing.arns) == 3
-
-        role = aws.client("iam").get_role(RoleName=f"{PIPELINE_STACK}-{REGION}")["Role"]
-        assert {"Key": "team", "Value": "ml-ops"} in role["Tags"]
+        outputs = dict(re.findall(rf"^{PIPELINE_STACK}\.(\w+) = (.*)$", run("deploy", checkout, aws), re.MULTILINE))
+        yield Pipeline(diff, Deployment(aws, outputs), guarded_settings)
     finally:
         aws.cdk("destroy", "--force", "--app", str(checkout / "cdk.out"))
+
+
+class TestPipeline:
+    def test_a_pull_request_shows_what_would_change(self, pipeline: Pipeline) -> None:
+        assert f"Account {ACCOUNT}, region {REGION}, as arn:aws:" in pipeline.diff
+        assert "[+] AWS::Lambda::Function" in pipeline.diff
+
+    def test_a_push_deploys_a_stage_with_the_settings_of_a_guarded_organization(self, pipeline: Pipeline) -> None:
+        role = pipeline.deployment.aws.client("iam").get_role(RoleName=f"{PIPELINE_STACK}-{REGION}")["Role"]
+        assert {"Key": "team", "Value": "ml-ops"} in role["Tags"]
+
+    def test_the_stage_is_independent_of_the_other_one(self, pipeline: Pipeline, deployment: Deployment) -> None:
+        assert names(pipeline.deployment) == names(deployment)
+        assert pipeline.deployment.url != deployment.url
+        dashboards = {
+            entry["DashboardName"]
+            for entry in deployment.aws.client("cloudwatch").list_dashboards()["DashboardEntries"]
+        }
+        assert {f"custom-models-{STAGE}-{REGION}", f"{PIPELINE_STACK}-{REGION}"} <= dashboards
+
+    def test_a_region_that_is_added_later(self, pipeline: Pipeline, tmp_path: Path) -> None:
+        # The first account or region of a stage must come with a change of the function (docs/first-deployment.md).
+        settings = {**pipeline.settings, "account": ACCOUNT, "region": REGION, "memoryMb": 640}
+        aws, before = pipeline.deployment.aws, pipeline.deployment
+        after = aws.deploy(synthesize(tmp_path / "assembly", PIPELINE_STAGE, settings), PIPELINE_STACK)
+        assert names(after) == names(before)
+        assert after.url == before.url
+        alias = aws.client("lambda").get_alias(FunctionName=after.function_name, Name="live")
+        assert alias["FunctionVersion"] == "2"
+
+
+def names(deployment: Deployment) -> list[str]:
+    return [model["modelName"] for model in deployment.get("/v1/custom-models?maxItems=3").body["modelSummaries"]]
