@@ -50,9 +50,12 @@ def bundle(target: Path, *, require_bytecode: bool = False) -> bool:
             f"would take about three times as long; install Python {RUNTIME} (`uv python install {RUNTIME}`), or "
             "deploy with -c bytecode=optional."
         )
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(prefix="custom-models-") as folder:
         _install(Path(folder))
-        shutil.copytree(folder, target, dirs_exist_ok=True, ignore=_unused, copy_function=shutil.copyfile)
+        try:
+            shutil.copytree(folder, target, dirs_exist_ok=True, ignore=_unused, copy_function=shutil.copyfile)
+        except shutil.Error as error:
+            raise BundlingError(f"The function's packages could not be copied: {error.args[0][0][2]}") from None
     botocore_data.trim(target / "botocore" / "data")
     _add_roots(target)
     shutil.copytree(

@@ -76,7 +76,8 @@ def _item(pattern: str, description: str) -> Any:
 _AccountId = Annotated[str, _string("[0-9]{12}")]
 _VpcEndpointId = Annotated[str, _string("vpce-[0-9a-f]+")]
 _Unique = AfterValidator(_check_unique)
-_REGION = "[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
+REGION = "[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}"
+_ARN = "arn:aws(-[a-z]+)*"
 
 
 # AWS's rules for tags: https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html
@@ -96,6 +97,9 @@ def _check_tags(tags: object) -> object:
             )
         if not isinstance(value, str) or not re.fullmatch(f"{_TAG}{{1,256}}", value):
             raise _error(f".{key} must be a string of 1 to 256 letters, digits, spaces and _.:/=+-@, not {value!r}.")
+        # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_TagResource.html
+        if value.lower().startswith("aws:"):
+            raise _error(f".{key} must not start with aws:, which AWS reserves in values too, not {value!r}.")
     # IAM does not distinguish them: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
     if len({key.lower() for key in tags}) < len(tags):
         raise _error(" has keys that differ only in case; IAM takes them for the same key.")
@@ -140,14 +144,24 @@ class _Model(BaseModel):
                 return validate(value)
         except ValidationError:
             pass
-        raise PydanticCustomError("setting", "Input should be {description}", {"description": description})
+        quotes = _quotes(cls.model_fields[str(info.field_name)].annotation, value)
+        raise PydanticCustomError("setting", "Input should be {description}", {"description": description + quotes})
+
+
+def _quotes(expected: object, value: object) -> str:
+    """Return how to write a value in JSON that has another type than expected."""
+    if isinstance(value, str) and expected in (int, bool, int | None):
+        return ", without quotes"
+    if isinstance(value, int) and not isinstance(value, bool) and expected == str | None:
+        return ", in quotes"
+    return ""
 
 
 class Sources(_Model):
     """Each of these accounts in each of these regions."""
 
     accounts: Annotated[tuple[Annotated[str, _item("[0-9]{12}", "an account id, 12 digits")], ...], _List, _Lax]
-    regions: Annotated[tuple[Annotated[str, _item(_REGION, "a region, such as us-east-1")], ...], _List, _Lax]
+    regions: Annotated[tuple[Annotated[str, _item(REGION, "a region, such as us-east-1")], ...], _List, _Lax]
 
 
 class Inventory(_Model):
@@ -193,8 +207,8 @@ def _error(text: str) -> PydanticCustomError:
 class Settings(_Model):
     """The settings of one stage. docs/settings.md describes them."""
 
-    account: Annotated[_AccountId | None, Field(description="an account id, 12 digits")] = None
-    region: Annotated[str | None, _string(_REGION, "a region, such as us-east-1")] = None
+    account: Annotated[str | None, _string("[0-9]{12}", "an account id, 12 digits")] = None
+    region: Annotated[str | None, _string(REGION, "a region, such as us-east-1")] = None
     memory_mb: Annotated[int, _integer(128, 10_240)] = 512
     # Less would leave no time to call Bedrock; with more, a cold start could exceed API Gateway's limit of 29 s.
     timeout_seconds: Annotated[int, _integer(14, 27)] = 27
@@ -208,7 +222,7 @@ class Settings(_Model):
     cursor_lifetime_seconds: Annotated[int, _integer(60, 604_800)] = 86_400
     trust_roots: Literal["usual", "amazon"] = "usual"
     alarm_topic_arn: Annotated[
-        str | None, _string("arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+", "the ARN of an SNS topic")
+        str | None, _string(f"{_ARN}:sns:{REGION}:[0-9]{{12}}:[A-Za-z0-9_-]{{1,256}}", "the ARN of an SNS topic")
     ] = None
     alarm_email: Annotated[str | None, _string(r"[^@\s]+@[^@\s]+", "an e-mail address")] = None
     allowed_accounts: Annotated[
@@ -226,14 +240,14 @@ class Settings(_Model):
     permissions_boundary: Annotated[
         str | None,
         _string(
-            "arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/([A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,128}",
+            f"{_ARN}:iam::([0-9]{{12}}|aws):policy/([A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{{1,128}}",
             "the ARN of a policy",
         ),
     ] = None
     kms_key_arn: Annotated[
         str | None,
         _string(
-            f"arn:aws[a-z-]*:kms:{_REGION}:[0-9]{{12}}:key/[A-Za-z0-9-]+",
+            f"{_ARN}:kms:{REGION}:[0-9]{{12}}:key/(mrk-[0-9a-f]{{32}}|[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})",
             "the ARN of a KMS key (not of an alias)",
         ),
     ] = None
@@ -254,10 +268,23 @@ class Settings(_Model):
         owner = self.permissions_boundary.split(":")[4] if self.permissions_boundary is not None else "aws"
         if account is not None and owner not in ("aws", account):
             return f".permissionsBoundary must be a policy of the account {account}, not of {owner}."
-        home = self.kms_key_arn.split(":")[3] if self.kms_key_arn is not None else region
-        if region is not None and home != region:
-            return f".kmsKeyArn must be a key in the region {region}, not in {home}."
+        if region is None:
+            return None
+        for name, arn in self._arns().items():
+            partition, home = arn.split(":")[1], arn.split(":")[3] or region
+            if home != region:
+                return f".{name} must be in the region {region}, not in {home}."
+            if partition != (_partition(region) or partition):
+                return f".{name} must be in the partition {_partition(region)} of {region}, not in {partition}."
         return None
+
+    def _arns(self) -> dict[str, str]:
+        arns = {
+            "permissionsBoundary": self.permissions_boundary,
+            "kmsKeyArn": self.kms_key_arn,
+            "alarmTopicArn": self.alarm_topic_arn,
+        }
+        return {name: arn for name, arn in arns.items() if arn is not None}
 
     @model_validator(mode="after")
     def _check_arns(self) -> Self:
@@ -284,18 +311,27 @@ class Settings(_Model):
 
 
 @cache
-def _bedrock_regions(region: str) -> tuple[str, ...]:
-    """Return the regions of a region's partition for which botocore lists Bedrock."""
-    # Imported here because only a stage with an inventory needs it.
+def _partition(region: str) -> str | None:
+    """Return the partition of a region, or None if botocore does not know it."""
+    # Imported here because few stages need it.
     import botocore.session
     from botocore.exceptions import UnknownRegionError
 
-    session = botocore.session.Session()
     try:
-        partition = session.get_partition_for_region(region)
+        return str(botocore.session.Session().get_partition_for_region(region))
     except UnknownRegionError:
+        return None
+
+
+@cache
+def _bedrock_regions(region: str) -> tuple[str, ...]:
+    """Return the regions of a region's partition for which botocore lists Bedrock."""
+    import botocore.session
+
+    partition = _partition(region)
+    if partition is None:
         return ()
-    return tuple(sorted(session.get_available_regions("bedrock", partition_name=partition)))
+    return tuple(sorted(botocore.session.Session().get_available_regions("bedrock", partition_name=partition)))
 
 
 class Config(Settings):
@@ -316,7 +352,7 @@ class Config(Settings):
         """
         try:
             context = {**json.loads(path.read_text("utf-8"))["context"]}
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise ConfigError(f"{path.name} has no context that can be read: {error!r}.") from None
         return cls.read({**context, "stage": stage}.get)
 
@@ -338,6 +374,9 @@ class Config(Settings):
             raise ConfigError(f"stage must be 1 to 20 letters, digits and hyphens, such as dev-eu, not {stage!r}.")
         if stage not in stages:
             raise ConfigError(f"cdk.json has no stage {stage!r}; it has {', '.join(sorted(stages))}.")
+        if same := [name for name in stages if name != stage and name.lower() == stage.lower()]:
+            # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+            raise ConfigError(f"cdk.json has the stages {stage!r} and {same[0]!r}; IAM takes their roles for the same.")
         if not isinstance(stages[stage], dict):
             raise ConfigError(f"stages.{stage} must be an object of settings.")
         try:

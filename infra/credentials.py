@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import sys
 from typing import Any
 
@@ -11,7 +12,7 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
-from infra.config import Config, ConfigError
+from infra.config import REGION, Config, ConfigError
 
 _CLIENT = ClientConfig(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
 
@@ -27,28 +28,55 @@ def check(config: Config) -> str:
         CredentialsError: there are no credentials or no region, or they are not those of the stage.
     """
     try:
-        session = Session()
-        region = config.region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
-        if session.get_credentials() is None:
-            raise CredentialsError("There are no AWS credentials. Set AWS_PROFILE, or log in.")
-        if not region:
-            raise CredentialsError(f"There is no region. Set AWS_REGION, or region in stages.{config.stage}.")
-        sts: Any = session.create_client("sts", region, config=_CLIENT)
-        # Needs no permission: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-        caller = sts.get_caller_identity()
+        region, caller = _caller(config)
+    except CredentialsError:
+        raise
     except ClientError as error:
-        raise CredentialsError(f"AWS does not accept the credentials: {error}.") from None
-    except (BotoCoreError, OSError, ValueError) as error:
-        # Such as a process that does not exist, or an endpoint that is not a URL.
-        raise CredentialsError(f"{str(error).rstrip('.')}.") from None
-    if config.account not in (None, caller["Account"]):
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+            raise CredentialsError(f"AWS could not check the credentials: {_line(error)}.") from None
+        raise CredentialsError(f"AWS does not accept the credentials: {_line(error)}.") from None
+    except BotoCoreError as error:
+        raise CredentialsError(f"{_line(error)}.") from None
+    except Exception as error:  # botocore expects no garbage from processes, caches and proxies
+        reason = f"{type(error).__name__}: {_line(error)}"
+        raise CredentialsError(f"The AWS credentials could not be read or checked ({reason}).") from None
+    account = str(caller.get("Account"))
+    if not re.fullmatch("[0-9]{12}", account):
+        raise CredentialsError("AWS could not check the credentials: the response has no account.")
+    if config.account not in (None, account):
         raise CredentialsError(
-            f"stages.{config.stage}.account is {config.account}, but the credentials are for {caller['Account']}."
+            f"stages.{config.stage}.account is {config.account}, but the credentials are for {account}."
         )
     # The settings were checked with the account and the region in them, if they have any.
-    if (problem := config.misplaced(caller["Account"], region)) is not None:
+    if (problem := config.misplaced(account, region)) is not None:
         raise CredentialsError(f"stages.{config.stage}{problem}")
-    return f"Account {caller['Account']}, region {region}, as {caller['Arn']}"
+    return f"Account {account}, region {region}, as {caller.get('Arn')}"
+
+
+def _caller(config: Config) -> tuple[str, dict[str, Any]]:
+    """Return the region, and what STS says about the credentials."""
+    session = Session()
+    region = config.region or os.environ.get("AWS_REGION") or session.get_config_variable("region")
+    if not region:
+        raise CredentialsError(f"There is no region. Set AWS_REGION, or region in stages.{config.stage}.")
+    if not re.fullmatch(REGION, region):
+        raise CredentialsError(f"The region must be one such as us-east-1, not {region!r}. Set AWS_REGION.")
+    # botocore does not know AWS_REGION. A profile with a role assumes it in this region.
+    session.set_config_variable("region", region)
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise CredentialsError("There are no AWS credentials. Set AWS_PROFILE, or log in.")
+    if any(it != it.strip() or not it.isprintable() for it in filter(None, credentials.get_frozen_credentials())):
+        # They would be sent in a header, and an error of the HTTP client would quote it.
+        raise CredentialsError("The AWS credentials start or end with a space, or contain a control character.")
+    sts: Any = session.create_client("sts", region, config=_CLIENT)
+    # Needs no permission: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+    return region, sts.get_caller_identity()
+
+
+def _line(error: Exception) -> str:
+    """Return the message of an error as one line, without the password of a URL."""
+    return re.sub(r"//[^/@\s]*@", "//…@", " ".join(str(error).split())).rstrip(".")
 
 
 def main(stage: str) -> None:

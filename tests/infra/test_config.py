@@ -118,6 +118,22 @@ def test_every_wrong_setting_is_reported_on_a_line_of_its_own() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "bad", "message"),
+    [
+        ("account", 123456789012, "an account id, 12 digits, in quotes, not 123456789012."),
+        ("region", 5, "a region, such as us-east-1, in quotes, not 5."),
+        ("memoryMb", "512", "a whole number from 128 to 10240, without quotes, not '512'."),
+        ("logRetentionDays", "365", "one of "),
+        ("tracing", "true", "true or false, without quotes, not 'true'."),
+    ],
+)
+def test_a_value_of_another_type_is_named(name: str, bad: object, message: str) -> None:
+    found = error_message({name: bad})
+    assert found.startswith(f"stages.dev.{name} must be {message}")
+    assert found.endswith(f"quotes, not {bad!r}.")
+
+
 @pytest.mark.parametrize("name", ["memory", "memory_mb", "stage", ""])
 def test_an_unknown_setting_is_reported_with_the_names_of_all_settings(name: str) -> None:
     message = error_message({name: 512})
@@ -181,8 +197,28 @@ def test_settings_of_real_accounts_are_accepted(settings: dict[str, Any]) -> Non
         ),
         (
             {"region": "us-east-1", "kmsKeyArn": f"arn:aws:kms:us-east-2:{OWN}:key/mrk-{'0' * 32}"},
-            ".kmsKeyArn must be a key in the region us-east-1, not in us-east-2.",
+            ".kmsKeyArn must be in the region us-east-1, not in us-east-2.",
         ),
+        (
+            {"region": "us-east-1", "alarmTopicArn": f"arn:aws:sns:us-east-2:{OTHER}:alarms"},
+            ".alarmTopicArn must be in the region us-east-1, not in us-east-2.",
+        ),
+        *(
+            (
+                {"region": region, "permissionsBoundary": f"arn:{found}:iam::aws:policy/PowerUserAccess"},
+                f".permissionsBoundary must be in the partition {partition} of {region}, not in {found}.",
+            )
+            for region, partition, found in (
+                ("eu-west-1", "aws", "aws-cn"),
+                ("eu-west-1", "aws", "aws-foo"),
+                ("us-gov-west-1", "aws-us-gov", "aws"),
+                ("cn-north-1", "aws-cn", "aws-us-gov"),
+            )
+        ),
+        ({"kmsKeyArn": f"arn:aws:kms:us-east-1:{OWN}:key/x"}, ".kmsKeyArn must be the ARN of a KMS key"),
+        ({"kmsKeyArn": f"arn:aws:kms:us-east-1:{OWN}:alias/{'0' * 32}"}, ".kmsKeyArn must be the ARN of a KMS key"),
+        ({"permissionsBoundary": f"arn:awsx:iam::{OWN}:policy/a"}, ".permissionsBoundary must be the ARN of a policy"),
+        ({"tags": {"team": "AWS:x"}}, ".tags.team must not start with aws:, which AWS reserves in values too"),
     ],
 )
 def test_settings_that_would_fail_in_a_deployment_are_reported(settings: dict[str, Any], message: str) -> None:
@@ -201,6 +237,11 @@ def test_a_stage_may_have_hyphens(stage: str) -> None:
 
 def test_an_unknown_stage_is_reported_with_the_names_of_all_stages() -> None:
     assert error_message({}, "prod") == "cdk.json has no stage 'prod'; it has dev."
+
+
+def test_stages_that_differ_only_in_case_are_refused() -> None:
+    with pytest.raises(ConfigError, match="the stages 'dev' and 'Dev'"):
+        Config.read({"stage": "dev", "stages": {"dev": {}, "Dev": {}}}.get)
 
 
 @pytest.mark.parametrize("settings", [None, [], "x", 5])
