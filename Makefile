@@ -16,6 +16,11 @@ override MODELS := $(value MODELS)
 override INVENTORY := $(value INVENTORY)
 override URL := $(if $(filter command,$(origin URL)),$(value URL))
 export EVENT MODELS INVENTORY STAGE URL
+# A mistyped option would deploy another stage. Environment variables can be given too; nearly all have an underscore.
+OPTIONS = ACCOUNT ARGS BEDROCK COUNT DENY EVENT INVENTORY MODELS PORT PYTHON STAGE URL
+UNKNOWN := $(foreach name,$(filter-out $(OPTIONS) CI HOME LANG PATH SHELL TMPDIR,$(.VARIABLES)),\
+	$(if $(filter command,$(origin $(name))),$(if $(findstring _,$(name)),,$(name))))
+$(if $(strip $(UNKNOWN)),$(error $(strip $(UNKNOWN)) is not an option; `make help` lists them))
 
 # The first Python that is new enough and can create a virtual environment; the function's own version, if it is there.
 # One of pyenv's may be there, but not selected.
@@ -110,12 +115,13 @@ lock: .venv/installer ## The requirements files, from pyproject.toml
 ##@ Deploy to AWS
 bootstrap: .venv/dev node_modules/.installed ## Prepare an AWS account and region for deployments, once
 synth diff deploy destroy: .venv/dev node_modules/.installed ## Run this command of the CDK
-##: STAGE=dev                for this stage in cdk.json; bootstrap takes it too
+##: STAGE=dev                for this stage in cdk.json; bootstrap takes these options too
 ##: AWS_PROFILE=me           with the credentials of this profile; any environment variable can be set like this
+##: ARGS='--verbose'         with these arguments of the CDK
 bootstrap synth diff deploy destroy:
 	@$(if $(filter-out synth,$@),$(BIN)/python -m infra.credentials "$$STAGE")
 	@echo "Running cdk $@ for stage $$STAGE; the synthesis takes about ten seconds ..." >&2
-	@'$(NODE)/bin/node' node_modules/aws-cdk/bin/cdk --app '$(BIN)/python app.py' $@ -c stage="$$STAGE"
+	@'$(NODE)/bin/node' node_modules/aws-cdk/bin/cdk --app '$(BIN)/python app.py' $@ -c stage="$$STAGE" $(ARGS)
 
 member-role: .venv/dev ## Print the template of the role that each other account of the inventory needs
 ##: STAGE=dev                for this stage in cdk.json
@@ -130,7 +136,7 @@ smoke: .venv/dev ## Check a deployed API: print a table of what is expected and 
 help: ## List the targets and their options
 	@awk -F ':.*## ' ' \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z -]+:.*## / { printf "  make %-26s %s\n", $$1, $$2 } \
+		/^[a-z -]+:.*## / { gsub(" ", "|", $$1); printf "  make %-26s %s\n", $$1, $$2 } \
 		/^##: / { printf "         %s\n", substr($$0, 5) }' $(firstword $(MAKEFILE_LIST))
 
 clean: ## Remove everything that was installed or generated

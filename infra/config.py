@@ -102,7 +102,7 @@ def _check_tags(tags: object) -> object:
             raise _error(f".{key} must not start with aws:, which AWS reserves in values too, not {value!r}.")
     # IAM does not distinguish them: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
     if len({key.lower() for key in tags}) < len(tags):
-        raise _error(" has keys that differ only in case; IAM takes them for the same key.")
+        raise _error(" has keys that differ only in case; for IAM they are the same key.")
     return tags
 
 
@@ -352,8 +352,10 @@ class Config(Settings):
         """
         try:
             context = {**json.loads(path.read_text("utf-8"))["context"]}
-        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-            raise ConfigError(f"{path.name} has no context that can be read: {error!r}.") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise ConfigError(f"{path.name} cannot be read as JSON: {error}.") from None
+        except (LookupError, TypeError):
+            raise ConfigError(f"{path.name} has no object context.") from None
         return cls.read({**context, "stage": stage}.get)
 
     @classmethod
@@ -376,7 +378,9 @@ class Config(Settings):
             raise ConfigError(f"cdk.json has no stage {stage!r}; it has {', '.join(sorted(stages))}.")
         if same := [name for name in stages if name != stage and name.lower() == stage.lower()]:
             # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
-            raise ConfigError(f"cdk.json has the stages {stage!r} and {same[0]!r}; IAM takes their roles for the same.")
+            raise ConfigError(
+                f"cdk.json has the stages {stage!r} and {same[0]!r}; for IAM, their roles have the same name."
+            )
         if not isinstance(stages[stage], dict):
             raise ConfigError(f"stages.{stage} must be an object of settings.")
         try:

@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from botocore.config import Config as ClientConfig
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, ProfileNotFound
 from botocore.session import Session
 
 from infra.config import REGION, Config, ConfigError
@@ -31,15 +31,8 @@ def check(config: Config) -> str:
         region, caller = _caller(config)
     except CredentialsError:
         raise
-    except ClientError as error:
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
-            raise CredentialsError(f"AWS could not check the credentials: {_line(error)}.") from None
-        raise CredentialsError(f"AWS does not accept the credentials: {_line(error)}.") from None
-    except BotoCoreError as error:
-        raise CredentialsError(f"{_line(error)}.") from None
     except Exception as error:  # botocore expects no garbage from processes, caches and proxies
-        reason = f"{type(error).__name__}: {_line(error)}"
-        raise CredentialsError(f"The AWS credentials could not be read or checked ({reason}).") from None
+        raise CredentialsError(_explain(error)) from None
     account = str(caller.get("Account"))
     if not re.fullmatch("[0-9]{12}", account):
         raise CredentialsError("AWS could not check the credentials: the response has no account.")
@@ -74,9 +67,22 @@ def _caller(config: Config) -> tuple[str, dict[str, Any]]:
     return region, sts.get_caller_identity()
 
 
-def _line(error: Exception) -> str:
-    """Return the message of an error as one line, without the password of a URL."""
-    return re.sub(r"//[^/@\s]*@", "//…@", " ".join(str(error).split())).rstrip(".")
+def _explain(error: Exception) -> str:
+    """Return one sentence or two about an error, without the password of a URL."""
+    text = re.sub(r"//[^/@\s]*@", "//…@", " ".join(str(error).split())).rstrip(".")
+    match error:
+        case ClientError() if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+            return f"AWS could not check the credentials: {text}."
+        case ClientError():
+            return f"AWS does not accept the credentials: {text}."
+        case ProfileNotFound():
+            return f"{text}. The profiles are: {', '.join(Session().available_profiles) or 'none'}."
+        case EndpointConnectionError():
+            return f"{text}. Check the region and the network."
+        case BotoCoreError():
+            return f"{text}."
+        case _:
+            return f"The AWS credentials could not be read or checked ({type(error).__name__}: {text})."
 
 
 def main(stage: str) -> None:

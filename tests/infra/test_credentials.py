@@ -91,7 +91,9 @@ def test_missing_credentials_are_reported(sts: Sts, monkeypatch: pytest.MonkeyPa
 
 def test_an_unknown_profile_is_reported(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nope")
-    assert refusal(Config(stage="dev", region=REGION)) == "The config profile (nope) could not be found."
+    assert refusal(Config(stage="dev", region=REGION)) == (
+        "The config profile (nope) could not be found. The profiles are: none."
+    )
 
 
 def test_expired_credentials_are_reported(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +107,9 @@ def test_expired_credentials_are_reported(sts: Sts, monkeypatch: pytest.MonkeyPa
 def test_an_sts_that_cannot_be_reached_is_reported(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
-    assert "Could not connect to the endpoint URL" in refusal(Config(stage="dev", region=REGION))
+    message = refusal(Config(stage="dev", region=REGION))
+    assert message.startswith("Could not connect to the endpoint URL")
+    assert message.endswith("Check the region and the network.")
 
 
 def test_an_endpoint_that_is_not_a_url_is_reported(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,6 +133,16 @@ class TestDeploy:
         assert result.stdout.endswith(f"<--app><.venv/bin/python app.py><{command}><-c><stage=prod>me")
         assert result.stderr.startswith(f"Running cdk {command} for stage prod;")
 
+    def test_arguments_of_the_cdk_are_passed_on(self, make: Make, installed: tuple[str, ...]) -> None:
+        result = make.run(*installed, "bootstrap", "ARGS=--custom-permissions-boundary 'my policy'")
+        assert result.stdout.endswith("<-c><stage=dev><--custom-permissions-boundary><my policy>")
+
+    @pytest.mark.parametrize("mistyped", ["STAG=prod", "stage=prod", "Stage=prod", "inventory=x", "PROFILE=me"])
+    def test_a_mistyped_option_is_an_error(self, make: Make, installed: tuple[str, ...], mistyped: str) -> None:
+        result = make.run(*installed, "deploy", mistyped)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert f"*** {mistyped.partition('=')[0]} is not an option; `make help` lists them." in result.stderr
+
     def test_the_stage_counts_only_on_the_command_line(self, make: Make, installed: tuple[str, ...]) -> None:
         assert make.run(*installed, "deploy", STAGE="prod").stdout.endswith("<deploy><-c><stage=dev>")
 
@@ -142,9 +152,9 @@ class TestHelp:
         result = make.run("help")
         assert (result.returncode, result.stderr) == (0, "")
         assert make.run().stdout == result.stdout
-        targets = set(re.findall(r"^  make ([a-z -]+?)  ", result.stdout, re.MULTILINE))
+        targets = set(re.findall(r"^  make ([a-z|-]+?)  ", result.stdout, re.MULTILINE))
         (phony,) = re.findall(r"^\.PHONY: (.*)", MAKEFILE, re.MULTILINE)
-        assert {target for line in targets for target in line.split()} == set(phony.split())
+        assert {target for line in targets for target in line.split("|")} == set(phony.split())
 
     def test_it_has_every_option_below_its_target(self, make: Make) -> None:
         sections = re.split(r"^  make ", make.run("help").stdout, flags=re.MULTILINE)[1:]
@@ -152,7 +162,7 @@ class TestHelp:
             "run": {"PORT", "BEDROCK", "MODELS", "INVENTORY", "DENY", "COUNT", "ACCOUNT"},
             "invoke": {"EVENT", "PORT"},
             "bench": {"ARGS"},
-            "synth diff deploy destroy": {"STAGE", "AWS_PROFILE"},
+            "synth|diff|deploy|destroy": {"STAGE", "AWS_PROFILE", "ARGS"},
             "member-role": {"STAGE"},
             "smoke": {"AWS_PROFILE"},
         }
