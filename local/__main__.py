@@ -40,7 +40,9 @@ def main() -> int:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Report an error in one line, without the usage: the user may have called `make`."""
-        self.exit(2, f"custom-models: {message} (see --help)\n")
+        named = re.sub(r"\bargument (--(\w+)):?", lambda found: f"{found[2].upper()}= ({found[1]})", message)
+        named = named.replace("argument event:", "EVENT=")
+        self.exit(2, f"custom-models: {named} (see `make help` or --help)\n")
 
 
 def _parser() -> argparse.ArgumentParser:

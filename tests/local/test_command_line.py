@@ -144,7 +144,7 @@ def test_an_invalid_argument_is_reported_in_one_line(local: CommandLine) -> None
     cases: list[Case] = [
         ([], {}, ["COMMAND"]),
         (["serve", "--port", "65536"], {}, ["0 to 65535, not '65536'"]),
-        (["invoke", "{maxItems: 2}"], {}, ["argument event: is not JSON: "]),
+        (["invoke", "{maxItems: 2}"], {}, ["EVENT= is not JSON: "]),
         (["invoke", "--count", "1000001", "{}"], {}, ["--count", "0 to 1000000, not '1000001'"]),
         (["invoke", "--count", "-1", "{}"], {}, ["--count"]),
         (["invoke", "--models", "", "{}"], {}, ["--models", "must be the name of a file"]),
