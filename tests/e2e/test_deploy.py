@@ -150,7 +150,7 @@ def test_make_smoke_prints_what_it_expects_and_what_it_finds(deployment: Deploym
         *("an unknown access key", "a wrong signature"),
         *("Accept-Encoding: gzip", "the server in the OpenAPI document"),
     }
-    assert found["an unsigned request"] == ("ok", "403 forbidden, problem+json, same request id")
+    assert found["an unsigned request"] == ("ok", "403 forbidden, application/problem+json, same request id")
     assert found["the whole inventory"] == ("ok", "each model once, complete")
     assert status == 1
 

@@ -80,7 +80,7 @@ def test_an_unknown_access_key_is_forbidden(guarded: Deployment) -> None:
 def test_make_smoke_finds_what_the_gateway_forbids(guarded: Deployment, caller: Credentials, model: str) -> None:
     _, found = smoke(guarded.url, caller)
     for name in ("an unsigned request", "an unsigned request on another path", "a wrong signature"):
-        assert found[name] == ("ok", "403 forbidden, problem+json, same request id")
+        assert found[name] == ("ok", "403 forbidden, application/problem+json, same request id")
     assert found["the whole inventory"] == ("ok", "each model once, complete")
 
 
