@@ -252,12 +252,13 @@ def _second_page(api: Api) -> str:
     first = api.get(maxItems="1", allowPartial="true")
     if first.status != 200:
         return str(first)
+    models = first.models
     if first.cursor is None:
         return f"{SKIPPED}the listing has one page"
     second = api.get(maxItems="1", allowPartial="true", cursor=first.cursor)
     if second.status != 200:
         return str(second)
-    shared = [model for model in second.models if model in first.models]
+    shared = [model for model in second.models if model in models]
     return f"200, {len(shared)} models of the first page"
 
 
@@ -375,7 +376,7 @@ def _row(check: Check, api: Api) -> tuple[str, str, str, str]:
         undecided = check.expected == UNDOCUMENTED or found.startswith(SKIPPED)
     except (OSError, http.client.HTTPException) as error:
         found, undecided = f"no response: {error!r}", False
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         found, undecided = "the response is not valid", False
     verdict = "ok" if found == check.expected else "info" if undecided else "DIFFERS"
     return verdict, check.name, check.expected, _printable(found)

@@ -207,6 +207,7 @@ def listing(**fields: Any) -> dict[str, Any]:
         ("a listing", {}, {}),
         ("a listing", {"modelSummaries": [1], "coverage": COMPLETE}, {}),
         ("the second page", b"<html>", {}),
+        ("the second page", {}, {}),
         ("the whole inventory", listing(source=1), {}),
         ("the whole inventory", listing(source=None), {}),
         ("the whole inventory", {**listing(), "nextCursor": "same"}, {}),
