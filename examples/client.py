@@ -8,7 +8,7 @@ Add allowPartial=true to list what can be listed when an account or a region of 
 
 It needs boto3 (`pip install boto3`). Requests are signed with the credentials that boto3 finds, for the region in the
 URL, or else for AWS_REGION or boto3's default region. Without credentials, only requests to this machine are sent,
-unsigned: `make run` needs no signature.
+unsigned: `make run` needs no signature. Redirects are not followed, because a signature is for one host only.
 """
 
 import argparse
@@ -21,15 +21,16 @@ import signal
 import sys
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from time import sleep
 from typing import Any, NamedTuple
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
 
 import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
 
 ATTEMPTS = 5
@@ -41,7 +42,8 @@ WALKS = 3  # how often to list from the first page
 STARTS_AGAIN = {"expired-cursor", "cursor-mismatch"}  # only a new listing can succeed
 MAX_NAMED = 10  # missing sources in the line on stderr
 INCOMPLETE = 3  # the exit status
-LOCAL = {"127.0.0.1", "localhost"}
+IDS = {"source": "source", "request": "requestId"}  # in the message of a problem
+LOCAL = ("127.0.0.1", "localhost", "::1")  # the names of this machine
 
 LOG = logging.getLogger(__name__)
 
@@ -64,11 +66,12 @@ class ApiError(Exception):
         """Parse the body of the response."""
         try:
             problem = dict(json.loads(content))
-        except (TypeError, ValueError):  # not from the API, but from a proxy in front of it
-            problem = {"detail": content[:200].decode(errors="replace")}
+        except (TypeError, ValueError, RecursionError):
+            problem = {}
+        detail = problem.get("detail", content[:200].decode(errors="replace"))  # not from the API, but from a proxy
         self.status, self.kind = status, str(problem.get("type", "")).rpartition(":")[2]
-        source = f"source {problem['source']}, " if "source" in problem else ""
-        super().__init__(f"{status} {self.kind}: {problem.get('detail')} ({source}request {problem.get('requestId')})")
+        ids = ", ".join(f"{name} {problem[key]}" for name, key in IDS.items() if key in problem)
+        super().__init__(f"{status} {self.kind}: {detail}{f' ({ids})' if ids else ''}")
 
 
 def custom_models(url: str, /, **filters: str | int | bool) -> Listing:
@@ -79,14 +82,16 @@ def custom_models(url: str, /, **filters: str | int | bool) -> Listing:
 
     Raises:
         ApiError: the API returned an error, or was busy five times in a row, or the third listing had to start again.
-        ValueError: there are no credentials, or no region to sign for, and the API is not on this machine.
+        ValueError: the URL is wrong; or there are no credentials, or no region to sign for, and the API is not on this
+            machine; or boto3 cannot load the credentials, or they cannot be those of AWS.
+        OSError: there is no response, or only a part of one.
     """
-    signer = _signer(url)
+    session = _session(url)
     query = {"maxItems": str(PAGE_SIZE)}
     query |= {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in filters.items()}
     for left in reversed(range(WALKS)):
         try:
-            return _walk(f"{url.rstrip('/')}/v1/custom-models", query, signer)
+            return _walk(f"{url.rstrip('/')}/v1/custom-models", query, session)
         except ApiError as error:
             if error.kind not in STARTS_AGAIN or not left:
                 raise
@@ -94,10 +99,10 @@ def custom_models(url: str, /, **filters: str | int | bool) -> Listing:
     raise AssertionError("the last walk returns or raises")
 
 
-def _walk(url: str, query: dict[str, str], signer: SigV4Auth | None) -> Listing:
+def _walk(url: str, query: dict[str, str], session: boto3.Session | None) -> Listing:
     models: list[dict[str, str]] = []
     while True:
-        page = _get(url, query, signer)
+        page = _get(url, query, session)
         models += page["modelSummaries"]
         if not page.get("nextCursor"):  # only this means the end: a page may be short or empty
             return Listing(models, page.get("coverage"))
@@ -105,45 +110,92 @@ def _walk(url: str, query: dict[str, str], signer: SigV4Auth | None) -> Listing:
         LOG.info("%d models so far", len(models))
 
 
-def _signer(url: str) -> SigV4Auth | None:
-    session, in_url = boto3.Session(), re.search(r"\.execute-api\.([a-z0-9-]+)\.", url)
-    credentials = session.get_credentials()
-    region = in_url[1] if in_url else os.environ.get("AWS_REGION") or session.region_name
-    if credentials and region:
-        return SigV4Auth(credentials, "execute-api", region)
-    if urlsplit(url).hostname in LOCAL:
+def _session(url: str) -> boto3.Session | None:
+    """Return what signs the requests to this URL, or None if they need no signature."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.port == 0:
+        raise ValueError("the URL must start with http:// or https:// and the name of a host")
+    in_url = re.search(r"\.execute-api\.([a-z0-9-]+)\.", parts.hostname)
+    session = boto3.Session(region_name=in_url[1] if in_url else os.environ.get("AWS_REGION") or None)
+    credentials = _credentials(session)
+    if credentials and session.region_name:
+        return session
+    if parts.hostname in LOCAL:
         return None
     if credentials is None:
-        raise ValueError("there are no AWS credentials: a deployed API accepts signed requests only")
+        raise ValueError(
+            f"there are no AWS credentials: unsigned requests are sent to this machine only ({', '.join(LOCAL)})"
+        )
     raise ValueError("set AWS_REGION to the API's region: requests are signed for a region")
 
 
-def _get(url: str, query: dict[str, str], signer: SigV4Auth | None) -> Any:
+def _credentials(session: boto3.Session) -> ReadOnlyCredentials | None:
+    """Return the session's credentials, which are renewed if they expire."""
+    try:
+        found = session.get_credentials()
+        if found is None:
+            return None
+        credentials = found.get_frozen_credentials()
+        texts = (credentials.access_key, credentials.secret_key, credentials.token, session.region_name)
+        valid = all(re.fullmatch("[!-~]*", text or "") for text in texts)
+    except Exception as error:  # a profile can start any program, and botocore lets errors of any class through
+        reason = " ".join(str(error).split())
+        raise ValueError(f"boto3 cannot load the AWS credentials: {type(error).__name__}: {reason}") from error
+    if not valid:  # as a header, they would be in the text of an error
+        raise ValueError("the AWS credentials or the region have a space or a control character, such as a line's end")
+    return credentials
+
+
+def _get(url: str, query: dict[str, str], session: boto3.Session | None) -> Any:
     for left in reversed(range(ATTEMPTS)):
         request = AWSRequest("GET", url, params=query)
-        if signer:
-            signer.add_auth(request)
+        if session and (credentials := _credentials(session)):
+            SigV4Auth(credentials, "execute-api", session.region_name).add_auth(request)
         signed = request.prepare()
         try:
-            with urlopen(Request(signed.url, headers=dict(signed.headers)), timeout=TIMEOUT) as response:  # noqa: S310
-                return _page(response.status, response.read())
-        except HTTPError as error:
-            with error:
-                if error.code not in RETRIED or not left:
-                    raise ApiError(error.code, error.read()) from None
-                sleep(_seconds(error.headers.get("Retry-After", "")))
+            with _opener(url).open(Request(signed.url, headers=dict(signed.headers)), timeout=TIMEOUT) as response:  # noqa: S310
+                status, headers, content = response.status, response.headers, response.read()
+        except HTTPException as error:
+            raise ConnectionError(f"there is no complete response: {error!r}") from error
+        if 300 <= status < 400:
+            raise ApiError(status, f"redirects are not followed: {headers.get('Location')}".encode())
+        if status not in RETRIED or not left:
+            return _page(status, content)
+        sleep(_seconds(headers.get("Retry-After", "")))
     raise AssertionError("the last attempt returns or raises")
+
+
+def _opener(url: str) -> OpenerDirector:
+    """Return what opens http and https only. Without handlers for it, no redirect is followed, and no status raises."""
+    opener = OpenerDirector()
+    opener.add_handler(ProxyHandler({} if urlsplit(url).hostname in LOCAL else None))  # None: those of the environment
+    opener.add_handler(HTTPHandler())
+    opener.add_handler(HTTPSHandler())
+    return opener
 
 
 def _page(status: int, content: bytes) -> Any:
     """Return a listing; anything else, such as the login page of a proxy, must not look like an empty one."""
     try:
         page = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         page = None
-    if not isinstance(page, dict) or not isinstance(page.get("modelSummaries"), list):
+    if status != 200 or not _is_listing(page):
         raise ApiError(status, content)
     return page
+
+
+def _is_listing(page: Any) -> bool:
+    if not isinstance(page, dict) or not isinstance(page.get("modelSummaries"), list):
+        return False
+    if not isinstance(page.get("nextCursor"), str | None):
+        return False
+    match page.get("coverage"):
+        case None | {"complete": True}:
+            return True
+        case {"complete": False, "sources": int(), "listed": int(), "unreachable": list(failed)}:
+            return all(isinstance(one, dict) and {"source", "problem"} <= one.keys() for one in failed)
+    return False
 
 
 def _seconds(retry_after: str) -> float:
@@ -153,7 +205,7 @@ def _seconds(retry_after: str) -> float:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
-        except (TypeError, ValueError):  # missing, or neither of the two
+        except (TypeError, ValueError, OverflowError):  # missing, or neither of the two
             seconds = 1
     return min(max(seconds, 0), MAX_WAIT) if math.isfinite(seconds) else 1
 
@@ -181,11 +233,14 @@ def main() -> int:
         parser.error("a parameter is given twice")
     logging.basicConfig(format="client: %(message)s")
     LOG.setLevel(logging.INFO if sys.stderr.isatty() else logging.WARNING)
+    failure: Exception | None = None
     try:
         models, coverage = custom_models(options.url, **dict(filters))
         _print(models)
-    except (ApiError, BotoCoreError, OSError, ValueError) as error:
-        sys.exit(f"client: {error}")
+    except (ApiError, BotoCoreError, OSError, RecursionError, ValueError) as error:
+        failure = error
+    if failure:  # not above, where Python would add the traceback of the error
+        sys.exit(f"client: {failure}")
     if coverage is None:
         LOG.warning("the API does not report coverage: it is an older version, which lists one account in one region")
     elif not coverage["complete"]:
@@ -195,8 +250,9 @@ def main() -> int:
 
 
 def _print(models: list[dict[str, str]]) -> None:
+    lines = [f"{json.dumps(model)}\n" for model in models]  # all, before the first one is printed
     try:
-        sys.stdout.writelines(f"{json.dumps(model)}\n" for model in models)
+        sys.stdout.writelines(lines)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

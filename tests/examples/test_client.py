@@ -2,18 +2,23 @@
 
 import io
 import json
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from urllib.request import OpenerDirector, Request
 
 import pytest
 
+from emulators import server
 from emulators.bedrock import Emulator, throttle, unknown_operation
 from emulators.faults import Fault, unavailable
 from emulators.models import ACCOUNT
+from emulators.sts import Sts
 from examples.client import ApiError, custom_models
 from tests.api import Api
 from tests.examples.function import ARNS, MODELS, Serve, responding
@@ -31,10 +36,24 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seconds
 
 
-class Listing(io.BytesIO):
-    """A response to ``urlopen``."""
+class Response(io.BytesIO):
+    """A listing without models."""
 
     status = 200
+    headers: ClassVar[dict[str, str]] = {}
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
+    """The requests; the tests do not really send them."""
+    requests: list[Request] = []
+
+    def open_(_: OpenerDirector, request: Request, timeout: float) -> Response:
+        requests.append(request)
+        return Response(b'{"modelSummaries": []}')
+
+    monkeypatch.setattr(OpenerDirector, "open", open_)
+    return requests
 
 
 def arns(models: Any) -> list[str]:
@@ -179,19 +198,12 @@ class TestErrors:
 class TestSignature:
     @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
     def test_behind_a_custom_domain_the_region_comes_from_the_environment(
-        self, monkeypatch: pytest.MonkeyPatch, variable: str
+        self, monkeypatch: pytest.MonkeyPatch, sent: list[Request], variable: str
     ) -> None:
-        sent: list[Any] = []
-
-        def urlopen(request: Any, timeout: float) -> io.BytesIO:
-            sent.append(request)
-            return Listing(b'{"modelSummaries": []}')
-
         monkeypatch.delenv("AWS_DEFAULT_REGION")
         monkeypatch.setenv(variable, "eu-north-1")
-        monkeypatch.setattr("examples.client.urlopen", urlopen)
         custom_models("https://models.example.com/")
-        assert "/eu-north-1/execute-api/aws4_request" in sent[0].headers["Authorization"]
+        assert "/eu-north-1/execute-api/aws4_request" in str(sent[0].headers["Authorization"])
 
     def test_it_is_an_error_if_no_region_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("AWS_DEFAULT_REGION")
@@ -202,18 +214,11 @@ class TestSignature:
         monkeypatch.delenv("AWS_DEFAULT_REGION")
         assert arns(custom_models(url).models) == ARNS
 
-    def test_the_region_comes_from_the_url(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        sent: list[Any] = []
-
-        def urlopen(request: Any, timeout: float) -> io.BytesIO:
-            sent.append(request)
-            return Listing(b'{"modelSummaries": []}')
-
-        monkeypatch.setattr("examples.client.urlopen", urlopen)
+    def test_the_region_comes_from_the_url(self, sent: list[Request]) -> None:
         custom_models("https://a1b2c3.execute-api.eu-west-3.amazonaws.com/dev/", nameContains="churn")
         (request,) = sent
         assert request.full_url.endswith(".com/dev/v1/custom-models?maxItems=1000&nameContains=churn")
-        assert "/eu-west-3/execute-api/aws4_request" in request.headers["Authorization"]
+        assert "/eu-west-3/execute-api/aws4_request" in str(request.headers["Authorization"])
 
     def test_each_attempt_and_page_is_signed(self, serve: Serve, slept: list[float]) -> None:
         events: list[Any] = []
@@ -235,14 +240,190 @@ class TestSignature:
         custom_models(serve(responding([(200, {"modelSummaries": []})], events)))
         assert "Authorization" not in events[0]["headers"]
 
-    def test_without_credentials_nothing_is_sent_elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        "url",
+        ["https://a1b2c3.execute-api.eu-west-3.amazonaws.com/dev/", "http://localhost.example.com", "http://[::2]"],
+    )
+    def test_without_credentials_nothing_is_sent_elsewhere(
+        self, monkeypatch: pytest.MonkeyPatch, sent: list[Request], url: str
+    ) -> None:
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-        sent: list[object] = []
-        monkeypatch.setattr("examples.client.urlopen", sent.append)
-        with pytest.raises(ValueError, match="there are no AWS credentials"):
-            custom_models("https://a1b2c3.execute-api.eu-west-3.amazonaws.com/dev/")
+        with pytest.raises(ValueError, match=r"no AWS credentials.*this machine only \(127.0.0.1, localhost, ::1\)$"):
+            custom_models(url)
         assert sent == []
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8000", "[::1]", "[::1]:8000"])
+    def test_the_names_of_this_machine(self, monkeypatch: pytest.MonkeyPatch, sent: list[Request], host: str) -> None:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        assert custom_models(f"http://{host}").models == []
+        assert [request.host for request in sent] == [host]
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "file://localhost/etc",
+            "ftp://localhost",
+            "localhost:8000",
+            "http://",
+            "http://127.0.0.1@example.com",
+            "http://localhost:abc",
+            "http://[",
+        ],
+    )
+    def test_the_url_has_http_and_a_host(self, sent: list[Request], url: str) -> None:
+        with pytest.raises(ValueError, match=r"the URL must|[Pp]ort|IPv6"):
+            custom_models(url)
+        assert sent == []
+
+
+class TestCredentials:
+    @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"])
+    @pytest.mark.parametrize("bad", ["SECRET\r", "SECRET\nX-Other: 1", "SEC RET", "SECRET\x7f", "SECRET\u00a0"])
+    def test_they_cannot_add_to_a_header(
+        self, monkeypatch: pytest.MonkeyPatch, sent: list[Request], name: str, bad: str
+    ) -> None:
+        monkeypatch.setenv(name, bad)
+        with pytest.raises(ValueError, match="have a space or a control character") as raised:
+            custom_models("http://127.0.0.1")
+        assert "SEC" not in str(raised.value)
+        assert sent == []
+
+    @pytest.fixture
+    def profile(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+        """Use a profile with these settings; there are no other credentials."""
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+        def write(settings: str) -> None:
+            base = "[profile base]\naws_access_key_id = test\naws_secret_access_key = test\n"
+            (tmp_path / "config").write_text(f"{base}[profile example]\n{settings}\n")
+            monkeypatch.setenv("AWS_PROFILE", "example")
+
+        return write
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            "credential_process = echo {}",
+            "credential_process = echo []",
+            "credential_process = echo 1",
+            "credential_process = echo <html>",
+            "credential_process = false",
+            "credential_process = /nowhere",
+            'credential_process = echo \'{"Version": 1, "AccessKeyId": 1, "SecretAccessKey": "a"}\'',
+            'credential_process = echo \'{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "a", "Expiration": 1}\'',
+            f"role_arn = arn:aws:iam::{ACCOUNT}:role/reader\nweb_identity_token_file = /nowhere",
+            f"role_arn = arn:aws:iam::{ACCOUNT}:role/denied\nsource_profile = base",
+            f"role_arn = arn:aws:iam::{ACCOUNT}:role/reader\nsource_profile = nobody",
+            f"sso_start_url = http://127.0.0.1\nsso_region = us-east-1\nsso_account_id = {ACCOUNT}\nsso_role_name = r",
+        ],
+    )
+    def test_a_profile_that_does_not_work_is_reported_in_one_line(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        profile: Callable[[str], None],
+        sent: list[Request],
+        settings: str,
+    ) -> None:
+        profile(settings)
+        with server.serve(Sts({}).respond) as sts_url:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts_url)
+            with pytest.raises(ValueError, match=r"^boto3 cannot load the AWS credentials: \w+: .+$") as raised:
+                custom_models("http://127.0.0.1")
+        assert "\n" not in str(raised.value)
+        assert sent == []
+
+    def test_a_role_is_assumed_in_the_region_of_the_api(
+        self, monkeypatch: pytest.MonkeyPatch, profile: Callable[[str], None], sent: list[Request]
+    ) -> None:
+        role = f"arn:aws:iam::{ACCOUNT}:role/reader"
+        profile(f"role_arn = {role}\nsource_profile = base")
+        sts = Sts({role: None})
+        scopes: list[str] = []
+
+        def respond(request: server.Request) -> server.Response:
+            scopes.append(request.headers["Authorization"])
+            return sts.respond(request)
+
+        with server.serve(respond) as sts_url:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts_url)
+            custom_models("https://a1b2c3.execute-api.eu-west-3.amazonaws.com/dev/")
+        assert len(scopes) == 1
+        assert "/eu-west-3/sts/aws4_request" in scopes[0]
+        assert "/eu-west-3/execute-api/aws4_request" in str(sent[0].headers["Authorization"])
+
+
+class TestNetwork:
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_a_redirect_is_an_error(self, status: int) -> None:
+        elsewhere: list[server.Request] = []
+
+        def respond(request: server.Request) -> server.Response:
+            elsewhere.append(request)
+            return server.Response()
+
+        with server.serve(respond) as other:
+            redirect = server.Response(status, headers={"Location": f"{other}/v1/custom-models"})
+            with (
+                server.serve(lambda _: redirect) as url,
+                pytest.raises(ApiError, match=f"^{status} : redirects are not followed: {other}/v1/custom-models$"),
+            ):
+                custom_models(url)
+        assert elsewhere == []
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    def test_requests_to_this_machine_do_not_use_a_proxy(
+        self, url: str, monkeypatch: pytest.MonkeyPatch, host: str
+    ) -> None:
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        assert arns(custom_models(url.replace("127.0.0.1", host)).models) == ARNS
+
+    def test_other_requests_use_the_proxy(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        hosts: list[str] = []
+
+        def respond(request: server.Request) -> server.Response:
+            hosts.append(request.headers["Host"])
+            return server.Response(body=b'{"modelSummaries": []}')
+
+        with server.serve(respond) as proxy:
+            monkeypatch.setenv("http_proxy", proxy)
+            custom_models("http://models.example.com")
+        assert hosts == ["models.example.com"]
+
+    @pytest.mark.parametrize(
+        "response",
+        [
+            server.Response(disconnect=True),
+            server.Response(body=b'{"modelSummaries": [', headers={"Content-Length": "100", "Connection": "close"}),
+            server.Response(403, body=b"<html>", headers={"Content-Length": "100", "Connection": "close"}),
+        ],
+    )
+    def test_an_incomplete_response_is_an_error(self, response: server.Response) -> None:
+        with server.serve(lambda _: response) as url, pytest.raises(OSError, match="there is no complete response: "):
+            custom_models(url)
+
+    def test_a_response_that_is_not_http_is_an_error(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+
+            def respond() -> None:
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(10000)
+                    connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+            thread = threading.Thread(target=respond)
+            thread.start()
+            with pytest.raises(OSError, match="there is no complete response: BadStatusLine"):
+                custom_models(f"http://127.0.0.1:{listening.getsockname()[1]}")
+            thread.join()
+
+    @pytest.mark.parametrize("status", [200, 403])
+    def test_deeply_nested_json_is_an_error(self, serve: Serve, status: int) -> None:
+        with pytest.raises(ApiError, match=rf"^{status} : \[\["):
+            custom_models(serve(lambda *_: {"statusCode": status, "body": "[" * 200000}))
 
 
 class TestCommandLine:
@@ -267,6 +448,23 @@ class TestCommandLine:
         done = run("URL", "maxItems")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("client: 400 invalid-query: maxItems ")
+
+    @pytest.mark.parametrize(
+        ("url", "token"),
+        [("http://localhost:abc", ""), ("file://localhost/etc", ""), ("http://127.0.0.1:9", "TOKEN\r")],
+    )
+    def test_an_error_without_a_response_is_one_line(
+        self,
+        run: Callable[..., subprocess.CompletedProcess[str]],
+        monkeypatch: pytest.MonkeyPatch,
+        url: str,
+        token: str,
+    ) -> None:
+        monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+        done = run(url)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert done.stderr.startswith("client: ")
+        assert "TOKEN" not in done.stderr
 
     def test_only_the_url_is_required(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
         done = run()
