@@ -237,6 +237,22 @@ def test_an_invalid_response_differs(
     assert found[name] == NOT_VALID
 
 
+@pytest.mark.parametrize("content", [b"<html>", {}, {"modelSummaries": {}}, {"modelSummaries": [2]}])
+def test_a_second_page_that_is_not_a_listing_differs(
+    content: object, check: Callable[[Handler], tuple[int, Findings]]
+) -> None:
+    def handler(event: Any, context: Any) -> Any:
+        has_cursor = "cursor" in (event["queryStringParameters"] or {})
+        return answers(content if has_cursor else {**listing(), "nextCursor": "next"})(event, context)
+
+    assert check(handler)[1]["the second page"] == NOT_VALID
+
+
+def test_deep_json_is_not_a_problem(check: Callable[[Handler], tuple[int, Findings]]) -> None:
+    found = check(answers(b"[" * 100_000, 403))[1]
+    assert found["an unsigned request"] == ("DIFFERS", "403, application/json, not a problem")
+
+
 def test_a_compressed_document_is_as_expected(check: Callable[[Handler], tuple[int, Findings]]) -> None:
     compressed = gzip.compress(json.dumps({"openapi": "3.1.0"}).encode())
     assert check(answers(compressed, headers=GZIP))[1]["Accept-Encoding: gzip"] == ("ok", "200, gzip")
@@ -360,6 +376,15 @@ def test_a_slow_large_or_broken_response_is_one_line(
 @pytest.mark.parametrize("url", ["HTTP://LOCALHOST:9/Prod/", "http://[::1]:9/", "http://localhost.:9/"])
 def test_other_ways_to_write_a_host_are_valid(url: str, run: Callable[..., tuple[int, str, str]]) -> None:
     assert run(url, **SIGNED)[2].startswith(f"smoke: no response from {url}: ")
+
+
+def test_the_case_of_a_host_does_not_matter(run: Callable[..., tuple[int, str, str]]) -> None:
+    def handler(event: Any, context: Any) -> Any:
+        return answers({"servers": [{"url": f"http://{event['headers']['Host']}/v1"}]})(event, context)
+
+    with serve(handler) as url:
+        printed = run(url.replace("127.0.0.1", "LocalHost"), **SIGNED)[1]
+    assert "| ok      | the server in the OpenAPI document" in printed
 
 
 @pytest.fixture
