@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from emulators import server
 from emulators.bedrock import Emulator, throttle, unknown_operation
 from local.api_gateway import Context, Handler
 from tests.api import Api
@@ -153,6 +154,126 @@ def test_it_signs_requests_if_there_are_credentials(new_api: Callable[[], Api], 
     assert len(events) == 2
     run(url, "maxItems=1000")
     assert "authorization" not in {name.lower() for name in events[-1][1]["headers"]}
+
+
+KEYS = {
+    "AWS_ACCESS_KEY_ID": "AKIA",
+    "AWS_SECRET_ACCESS_KEY": "SECRET",
+    "AWS_SESSION_TOKEN": "TOKEN",
+    "AWS_REGION": "us-east-1",
+}
+
+
+class TestCredentials:
+    def test_they_are_not_in_the_arguments_of_curl(self, serve: Serve, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "curl").write_text(
+            f'#!/bin/sh\necho "$@" >>{tmp_path}/arguments\nexec {shutil.which("curl")} "$@"\n'
+        )
+        (tmp_path / "curl").chmod(0o755)
+        pages = [{"modelSummaries": [], "nextCursor": "1"}, {"modelSummaries": []}]
+        events: list[Any] = []
+        url = serve(recording(events, lambda *_: {"statusCode": 200, "body": json.dumps(pages.pop(0))}))
+        done = run(url, **KEYS, PATH=f"{tmp_path}:{os.environ['PATH']}")
+        assert done.returncode == 0
+        arguments = (tmp_path / "arguments").read_text()
+        assert arguments.count("--aws-sigv4") == 2
+        assert not [value for value in ("AKIA", "SECRET", "TOKEN") if value in arguments]
+        for _, event in events:
+            headers = {name.lower(): value for name, value in event["headers"].items()}
+            assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIA/")
+            assert headers["x-amz-security-token"] == "TOKEN"
+
+    @pytest.mark.parametrize("name", KEYS)
+    @pytest.mark.parametrize("bad", ["SECRET\r", "SECRET\nX-Other: 1", "SEC RET", 'SECRET"', "SECRET\\n"])
+    def test_they_cannot_add_to_a_header(self, run: Run, name: str, bad: str) -> None:
+        done = run("http://127.0.0.1:9", **{**KEYS, name: bad})
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            "list.sh: the AWS credentials or the region have a space, a control character, a quote or a backslash\n"
+        )
+
+    def test_the_secret_key_is_needed_too(self, run: Run) -> None:
+        done = run("http://127.0.0.1:9", AWS_ACCESS_KEY_ID="AKIA", AWS_REGION="us-east-1")
+        assert (done.returncode, done.stderr) == (1, "list.sh: set AWS_SECRET_ACCESS_KEY too\n")
+
+    @pytest.mark.parametrize("url", ["https://models.example.com/dev/", "http://localhost.example.com", "http://[::2]"])
+    def test_without_them_nothing_is_sent_elsewhere(self, run: Run, url: str) -> None:
+        done = run(url, AWS_PROFILE="example", http_proxy="http://127.0.0.1:9")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            "list.sh: there are no AWS credentials: unsigned requests are sent to this machine only "
+            '(127.0.0.1, localhost, [::1]); run: eval "$(aws configure export-credentials --format env)"\n'
+        )
+
+    @pytest.mark.parametrize("host", ["127.0.0.1:9", "localhost:9", "[::1]:9"])
+    def test_the_names_of_this_machine(self, run: Run, host: str) -> None:
+        done = run(f"http://{host}", http_proxy="http://models.example.com")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "connect to" in done.stderr
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "file://localhost/etc",
+            "localhost:8000",
+            "http://127.0.0.1@127.0.0.2:9",
+            "http://127.0.0.1:x@127.0.0.2:9",
+            "http://127.0.0.2\\@127.0.0.1:9",
+            "http://127.0.0.{1,2}:9",
+            "http://127.0.0.1:abc",
+            "-L",
+        ],
+    )
+    def test_the_url_has_http_and_a_host(self, run: Run, url: str) -> None:
+        done = run(url, **KEYS)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "list.sh: the URL must start with http:// or https:// and the name of a host\n"
+
+
+class TestNetwork:
+    def test_a_redirect_is_an_error(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / ".curlrc").write_text("location-trusted\n")
+        elsewhere: list[server.Request] = []
+
+        def respond(request: server.Request) -> server.Response:
+            elsewhere.append(request)
+            return server.Response()
+
+        with server.serve(respond) as other:
+            redirect = server.Response(302, b'{"modelSummaries": []}', headers={"Location": f"{other}/v1"})
+            with server.serve(lambda _: redirect) as url:
+                done = run(url, **KEYS, HOME=str(tmp_path))
+        assert (done.returncode, done.stdout, elsewhere) == (1, "", [])
+        assert done.stderr == f"list.sh: redirects are not followed: {other}/v1\n"
+
+    def test_requests_to_this_machine_do_not_use_a_proxy(self, url: str, run: Run) -> None:
+        assert arns(run(url, http_proxy="http://127.0.0.1:9")) == ARNS
+
+    def test_braces_in_the_url_are_text(self, run: Run) -> None:
+        paths: list[str] = []
+
+        def respond(request: server.Request) -> server.Response:
+            paths.append(request.path)
+            return server.Response(body=b'{"modelSummaries": []}')
+
+        with server.serve(respond) as url:
+            run(f"{url}/{{a,b}}[1-2]")
+        assert paths == ["/{a,b}[1-2]/v1/custom-models"]
+
+    @pytest.mark.parametrize("body", [b"<html>Denied</html>", b'{"message": "Denied"}', b'{"detail": "cut'])
+    def test_an_error_that_is_not_a_problem_is_shown(self, run: Run, body: bytes) -> None:
+        with server.serve(lambda _: server.Response(403, body=body)) as url:
+            done = run(url)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.splitlines()[1:] == [f"list.sh: {body.decode()}"]
+
+    @pytest.mark.parametrize("status", [200, 403])
+    def test_curl_reports_a_truncated_response(self, run: Run, status: int) -> None:
+        headers = {"Content-Length": "100", "Connection": "close"}
+        with server.serve(lambda _: server.Response(status, body=b'{"modelSummaries": []}', headers=headers)) as url:
+            done = run(url)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert done.stderr.startswith("curl: (")
 
 
 class TestBusy:
