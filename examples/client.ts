@@ -9,7 +9,8 @@
 // Copy package.json and custom-models.d.ts too (its types are generated from the API's OpenAPI document), and run
 // `npm install`. Node.js 22.18 and newer run TypeScript as it is. Requests are signed with the credentials that the AWS
 // SDK finds (environment, profile, SSO, role), for the region in the URL, or else for AWS_REGION. Without credentials,
-// only requests to this machine are sent, unsigned: `make run` needs no signature.
+// only requests to this machine are sent, unsigned: `make run` needs no signature. Redirects are not followed, because a
+// signature is for one host only.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -37,10 +38,12 @@ const WALKS = 3; // how often to list from the first page
 const STARTS_AGAIN = new Set(["expired-cursor", "cursor-mismatch"]); // only a new listing can succeed
 const MAX_NAMED = 10; // missing sources in the line on stderr
 const INCOMPLETE = 3; // the exit status
-const LOCAL = new Set(["127.0.0.1", "localhost"]);
+const LOCAL = ["127.0.0.1", "localhost", "[::1]"]; // the names of this machine
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 type Model = components["schemas"]["ModelSummary"];
 type Coverage = components["schemas"]["Coverage"];
+type Page = components["schemas"]["Listing"];
 
 /** The API's parameters. Times are text: `new Date("2026-01-31").toISOString()`. */
 export type Query = NonNullable<paths["/custom-models"]["get"]["parameters"]["query"]>;
@@ -102,12 +105,24 @@ async function walk(api: Client<paths>, query: Query): Promise<Listing> {
   for (;;) {
     const { data, error, response } = await api.GET("/custom-models", { params: { query } }).catch(notJson);
     // Anything else, such as the login page of a proxy, must not look like an empty listing.
-    if (!Array.isArray(data?.modelSummaries)) throw new ApiError(response.status, error ?? data);
+    if (!isListing(data)) throw new ApiError(response.status, error ?? data);
     models.push(...data.modelSummaries);
     if (!data.nextCursor) return { models, coverage: data.coverage }; // only this means the end: a page may be empty
     query = { ...query, cursor: data.nextCursor };
     if (process.stderr.isTTY) console.error(`client: ${models.length} models so far`);
   }
+}
+
+function isListing(page: Page | undefined): page is Page {
+  return Array.isArray(page?.modelSummaries) && ["string", "undefined"].includes(typeof (page.nextCursor ?? undefined))
+    && isCoverage(page.coverage ?? undefined);
+}
+
+function isCoverage(coverage: Coverage | undefined): boolean {
+  if (coverage === undefined || coverage.complete === true) return true;
+  const { complete, sources, listed, unreachable } = coverage;
+  const isReport = complete === false && typeof sources === "number" && typeof listed === "number";
+  return isReport && Array.isArray(unreachable) && unreachable.every((one) => one?.source && one.problem);
 }
 
 function notJson(error: unknown): never {
@@ -120,7 +135,12 @@ export async function signedFetch(url: string): Promise<(request: Request) => Pr
   return async (request) => {
     for (let left = ATTEMPTS - 1; ; left--) {
       const headers = signer ? await sign(signer, request) : request.headers;
-      const response = await fetch(request.url, { headers, signal: AbortSignal.timeout(TIMEOUT * 1000) });
+      const signal = AbortSignal.timeout(TIMEOUT * 1000);
+      const response = await fetch(request.url, { headers, signal, redirect: "manual" });
+      if (REDIRECTS.has(response.status)) {
+        await response.body?.cancel();
+        throw new ApiError(response.status, `redirects are not followed: ${response.headers.get("Location")}`);
+      }
       if (!RETRIED.has(response.status) || left === 0) return response;
       await response.body?.cancel();
       await sleep(1000 * seconds(response.headers.get("Retry-After")));
@@ -128,18 +148,34 @@ export async function signedFetch(url: string): Promise<(request: Request) => Pr
   };
 }
 
-async function signerFor({ hostname }: URL): Promise<SignatureV4 | undefined> {
+async function signerFor({ protocol, hostname, username, password }: URL): Promise<SignatureV4 | undefined> {
+  if (!/^https?:$/.test(protocol) || username || password) {
+    throw new Error("the URL must start with http:// or https:// and the name of a host");
+  }
   const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
-  const region = /\.execute-api\.([a-z0-9-]+)\./.exec(hostname)?.[1] ?? AWS_REGION ?? AWS_DEFAULT_REGION;
-  const credentials = defaultProvider(); // renews them when they expire
+  const region = /\.execute-api\.([a-z0-9-]+)\./.exec(hostname)?.[1] ?? (AWS_REGION || AWS_DEFAULT_REGION);
+  const found = defaultProvider(region ? { clientConfig: { region } } : {}); // renews them when they expire
+  const credentials = async () => {
+    const keys = await found();
+    check(keys.accessKeyId, keys.secretAccessKey, keys.sessionToken, region);
+    return keys;
+  };
   try {
-    await credentials();
+    await found();
     if (!region) throw new Error("set AWS_REGION to the API's region: requests are signed for a region");
   } catch (error) {
-    if (LOCAL.has(hostname)) return undefined;
-    throw error;
+    if (LOCAL.includes(hostname)) return undefined;
+    const why = `unsigned requests are sent to this machine only (${LOCAL.join(", ")})`;
+    throw new Error(`${message(error)}: ${why}`);
   }
+  await credentials();
   return new SignatureV4({ service: "execute-api", region, credentials, sha256: Sha256 });
+}
+
+/** Refuse what would be in the text of an error if it was sent as a header. */
+function check(...texts: (string | undefined)[]): void {
+  if (texts.every((text) => /^[!-~]*$/.test(text ?? ""))) return;
+  throw new Error("the AWS credentials or the region have a space or a control character, such as a line's end");
 }
 
 async function sign(signer: SignatureV4, { method, url, headers }: Request): Promise<Record<string, string>> {
@@ -196,7 +232,8 @@ function print(models: Model[]): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error; // the reader, such as `head`, closed the pipe
   });
-  for (const model of models) process.stdout.write(`${JSON.stringify(model)}\n`);
+  const lines = models.map((model) => `${JSON.stringify(model)}\n`); // all, before the first one is printed
+  for (const line of lines) process.stdout.write(line);
 }
 
 function report(coverage: Coverage | undefined): number {

@@ -171,6 +171,32 @@ class TestErrors:
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("client: 200 : ")
 
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_a_redirect_is_an_error(self, status: int) -> None:
+        elsewhere: list[Request] = []
+
+        def respond(request: Request) -> Response:
+            elsewhere.append(request)
+            return Response()
+
+        with server.serve(respond) as other:
+            redirect = Response(status, headers={"Location": f"{other}/v1"})
+            with server.serve(lambda _: redirect) as url:
+                done = run(url)
+        assert (done.returncode, done.stdout, elsewhere) == (1, "", [])
+        assert done.stderr == f"client: {status} : redirects are not followed: {other}/v1\n"
+
+    @pytest.mark.parametrize("url", ["file://localhost/etc", "localhost:8000", "http://127.0.0.1@example.com"])
+    def test_the_url_has_http_and_a_host(self, url: str) -> None:
+        done = run(url, preload=RECORDED_FETCH)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "client: the URL must start with http:// or https:// and the name of a host\n"
+
+    def test_deeply_nested_models_are_an_error(self, serve: Serve) -> None:
+        body = f'{{"modelSummaries": [{{}}, {"[" * 20000}{"]" * 20000}]}}'
+        done = run(serve(lambda *_: {"statusCode": 200, "body": body}))
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+
     def test_a_failed_connection_has_its_cause(self) -> None:
         with server.serve(lambda _: Response(disconnect=True)) as url:
             done = run(url)
@@ -246,14 +272,34 @@ class TestCredentials:
     def test_without_credentials_nothing_is_sent_elsewhere(self) -> None:
         done = run("https://a1b2c3.execute-api.eu-west-3.amazonaws.com/dev/", preload=RECORDED_FETCH)
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == "client: Could not load credentials from any providers\n"
+        assert done.stderr == (
+            "client: Could not load credentials from any providers: unsigned requests are sent to this machine only "
+            "(127.0.0.1, localhost, [::1])\n"
+        )
+
+    def test_this_machine_has_an_address_of_version_6_too(self) -> None:
+        done = run("http://[::1]:8000", preload=RECORDED_FETCH)
+        assert done.returncode == 0
+        assert json.loads(done.stderr)["url"] == "http://[::1]:8000/v1/custom-models?maxItems=1000"
+
+    @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"])
+    @pytest.mark.parametrize("bad", ["SECRET\r", "SECRET\nX-Other: 1", "SEC RET"])
+    def test_they_cannot_add_to_a_header(self, monkeypatch: pytest.MonkeyPatch, name: str, bad: str) -> None:
+        for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(key, "test")
+        monkeypatch.setenv(name, bad)
+        done = run("http://127.0.0.1", preload=RECORDED_FETCH)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            "client: the AWS credentials or the region have a space or a control character, such as a line's end\n"
+        )
 
     def test_a_profile_with_a_process(self, serve: Serve, profile: Callable[[str], None], tmp_path: Path) -> None:
-        keys = {"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": "a secret", "SessionToken": "a/token+="}
+        keys = {"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": "a-secret", "SessionToken": "a/token+="}
         (tmp_path / "keys.json").write_text(json.dumps(keys))
         profile(f"[profile example]\ncredential_process = cat {tmp_path}/keys.json\n")
         handler = responding([(200, {"modelSummaries": []})])
-        done = run(serve(only_signed(handler, Credentials("AKIA", "a secret", "a/token+="))))
+        done = run(serve(only_signed(handler, Credentials("AKIA", "a-secret", "a/token+="))))
         assert done.returncode == 0
 
     def test_a_profile_with_a_role(
@@ -261,9 +307,10 @@ class TestCredentials:
     ) -> None:
         role = "arn:aws:iam::111122223333:role/caller"
         profile(
-            f"[profile example]\nrole_arn = {role}\nsource_profile = base\nregion = us-east-1\n"
+            f"[profile example]\nrole_arn = {role}\nsource_profile = base\n"
             "[profile base]\naws_access_key_id = test\naws_secret_access_key = test\n"
         )
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
         issued: list[Credentials] = []
         sts = Sts({role: None})
 
@@ -282,6 +329,27 @@ class TestCredentials:
             done = run(serve(handler))
         assert (done.returncode, len(issued)) == (0, 1), done.stderr
         assert issued[0].access_key.startswith("ASIA111122223333")
+
+    def test_a_role_is_assumed_in_the_region_of_the_api(
+        self, profile: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        role = "arn:aws:iam::111122223333:role/caller"
+        profile(
+            f"[profile example]\nrole_arn = {role}\nsource_profile = base\n"
+            "[profile base]\naws_access_key_id = test\naws_secret_access_key = test\n"
+        )
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+        sts, signatures = Sts({role: None}), []
+
+        def respond(request: Request) -> Response:
+            signatures.append(request.headers["Authorization"])
+            return sts.respond(request)
+
+        with server.serve(respond) as sts_url:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts_url)
+            done = run("https://a1b2c3.execute-api.eu-west-3.amazonaws.com/dev/", preload=RECORDED_FETCH)
+        assert done.returncode == 0, done.stderr
+        assert [signature.split("/")[2] for signature in signatures] == ["eu-west-3"]
 
 
 class TestCommandLine:

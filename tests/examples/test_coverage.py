@@ -170,6 +170,29 @@ class TestStartingAgain:
 
 
 class TestErrors:
+    @pytest.mark.parametrize(
+        "coverage",
+        [
+            "x",
+            {},
+            [],
+            False,
+            {"complete": "yes"},
+            {"complete": False},
+            {"complete": False, "sources": "4", "listed": 3, "unreachable": []},
+            {"complete": False, "sources": 4, "listed": 3, "unreachable": ["444455556666/us-east-1"]},
+            {"complete": False, "sources": 4, "listed": 3, "unreachable": [{}]},
+        ],
+    )
+    def test_a_malformed_coverage_is_an_error(self, run: Run, coverage: Any) -> None:
+        done = run([page("a", cursor="1"), (200, {"modelSummaries": [{"modelArn": "b"}], "coverage": coverage})])
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert '"coverage":' in done.stderr
+
+    def test_a_malformed_cursor_is_an_error(self, run: Run) -> None:
+        done = run([(200, {"modelSummaries": [{"modelArn": "b"}], "nextCursor": 1})])
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+
     def test_an_error_in_the_middle_names_its_source(self, run: Run, events: list[Any]) -> None:
         # Real errors of a source are 5xx; curl retries those for 15 seconds.
         done = run([page("a", cursor="1"), problem(400, "upstream-denied", source="444455556666/us-east-1")])
