@@ -96,7 +96,7 @@ def test_the_examples_sign_their_requests(
 ) -> None:
     filters = {"nameContains": "churn-emea", "creationTimeAfter": "2020-01-01T00:00:00+01:00", "sortBy": "CreationTime"}
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", caller.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
     with pytest.raises(ApiError, match="403 forbidden: The signature is not valid"):
         custom_models(guarded.url)
 
