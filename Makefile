@@ -58,7 +58,7 @@ invoke: .venv/function ## Invoke the function directly, once; its log goes to st
 	@$(BIN)/python -m local invoke $(MODELS_FROM) "$$EVENT"
 
 ##@ Check the code
-check: lint ## Lint, and run all tests except the slow ones: half a minute
+check: lint ## Lint, and run all tests except the slow ones: two minutes
 	@$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
 
 test: lint node_modules/.installed .venv-ministack/installed ## Run everything that CI runs: some minutes
