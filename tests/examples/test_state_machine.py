@@ -2,8 +2,8 @@
 
 The interpreter is LocalStack's, which moto includes. It invokes the function with a real Lambda client, so that
 ``Retry`` and ``Catch`` match the errors that the function raises. It enforces the 256 KiB limit, and LocalStack
-verified its behavior against AWS. This module adds three parts that moto left out: a JSONata engine (a Python port of
-the one that LocalStack uses), Step Functions' function ``$parse``, and JSON bodies for S3.
+verified its behavior against AWS. This module adds two parts that moto left out: a JSONata engine (a Python port of
+the one that LocalStack uses), and JSON bodies for S3.
 
 Alternatives that do not work: ministack 1.5.33 has neither the limit nor putObject, and reports every exception of a
 Python function as Runtime.HandlerError; aws-local-stepfunctions 3.0.0 (npm) has neither JSONata nor lambda:invoke;
@@ -11,6 +11,7 @@ aws-stepfunctions-toolkit 0.1.1 calls AWS to run each state.
 """
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -80,7 +81,7 @@ class Machine:
                 return Execution(json.loads(state["output"]), None, self._pages())
             if state["status"] != "RUNNING":
                 return Execution(None, (state["error"], state["cause"]), self._pages())
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     def _pages(self) -> dict[str, list[Any]]:
         keys = [entry["Key"] for entry in self._s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
@@ -92,9 +93,12 @@ def evaluate(text: str) -> Any:
     """Evaluate JSONata as Step Functions does."""
     import jsonata  # type: ignore[import-untyped]
 
-    expression = jsonata.Jsonata(text)
-    expression.register_lambda("parse", json.loads)
-    return expression.evaluate(None)
+    # moto declares the variables in the text: whole pages, which would take seconds to parse as JSONata.
+    variables: dict[str, Any] = {}
+    while declared := re.search(r"\$(\w+):=(?!function)", text):
+        variables[declared[1]], end = json.JSONDecoder().raw_decode(text, declared.end())
+        text = text[: declared.start()] + text[end + 1 :]
+    return jsonata.Jsonata(text).evaluate(None, variables)
 
 
 def body_as_json(params: dict[str, Any], **_: Any) -> None:
