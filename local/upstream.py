@@ -200,7 +200,7 @@ def _caller_account() -> str:
 
     try:
         config = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 2})
-        return str(boto3.client("sts", config=config).get_caller_identity()["Account"])
+        return str(boto3.Session().client("sts", config=config).get_caller_identity()["Account"])
     except Exception as error:  # for the same reason as below
         reason = str(error).strip().rstrip(".:")
         raise SetupError(f"STS does not accept your AWS credentials: {reason}. Correct them, {_SIGN_IN}") from None

@@ -64,9 +64,7 @@ class Api:
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
-        for log_handler in logging.getLogger("custom-models").handlers:
-            assert isinstance(log_handler, logging.StreamHandler)
-            log_handler.stream = _CurrentStdout()
+        log_to_current_stdout()
 
     def get(self, query: Any = "", path: str = "/v1/custom-models", **headers: str) -> Response:
         """GET a path; the query is text as sent on the wire, or parameters to encode."""
@@ -81,6 +79,13 @@ class Api:
     def invoke(self, event: Any, timeout: float = 27.0) -> Any:
         """Invoke the function directly with ``timeout`` seconds left."""
         return self.handler(event, Context(timeout=timeout))
+
+
+def log_to_current_stdout() -> None:
+    """Let the log, which all functions of this process share, follow ``sys.stdout``."""
+    for log_handler in logging.getLogger("custom-models").handlers:
+        assert isinstance(log_handler, logging.StreamHandler)
+        log_handler.stream = _CurrentStdout()
 
 
 class _CurrentStdout(io.TextIOBase):

@@ -1,19 +1,18 @@
-"""``python -m local`` as a process: its output and its exit status."""
+"""``python -m local``: its output and its exit status."""
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -21,8 +20,9 @@ import pytest
 from emulators.bedrock import Emulator
 from emulators.models import ACCOUNT, OTHER_ACCOUNT, plausible_models
 from emulators.server import serve
+from tests.local.command_line import COMMAND, Local
 
-ROOT = Path(__file__).parents[2]
+SERVE = (*COMMAND, "serve", "--port", "0")
 NO_AWS_FILES = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -30,78 +30,29 @@ NO_AWS_FILES = {
 }
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
-Case: TypeAlias = tuple[list[str], dict[str, str], list[str]]
-"""Arguments, environment, and parts of the expected output."""
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home directory whose AWS settings do not use the emulator."""
-    home = tmp_path_factory.mktemp("home")
-    (home / ".aws").mkdir()
-    (home / ".aws" / "config").write_text("[default]\nignore_configured_endpoint_urls = true\nregion = eu-west-1\n")
-    return home
-
-
-class CommandLine:
-    """Runs ``python -m local`` without the environment of this process."""
-
-    def __init__(self, home: Path) -> None:
-        self._home = home
-
-    def popen(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(self._home),
-                # Keeps bytecode, even if PYTHONDONTWRITEBYTECODE is set for these tests.
-                "PYTHONPYCACHEPREFIX": str(ROOT / ".cache" / "bytecode"),
-                **environment,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run it until it exits."""
-        with self.popen([sys.executable, "-m", "local", *arguments], environment) as process:
-            try:
-                out, err = process.communicate(timeout=30)
-            finally:
-                process.kill()
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-    def run_all(self, cases: Iterable[Case]) -> Iterator[tuple[subprocess.CompletedProcess[str], list[str]]]:
-        """Run all cases concurrently; yield the result and the expected parts of each."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            running = [(pool.submit(self.run, *arguments, **given), parts) for arguments, given, parts in cases]
-            for result, parts in running:
-                yield result.result(), parts
-
-    @contextmanager
-    def serving(self, *command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-        """Start a server, and yield its process and its URL."""
-        with self.popen(list(command) or [sys.executable, "-m", "local", "serve", "--port", "0"], {}) as process:
-            too_late = threading.Timer(10, process.kill)
-            too_late.start()
-            try:
-                assert process.stderr is not None
-                url = process.stderr.readline().removeprefix("Custom Models API").strip()
-                assert url.startswith("http://127.0.0.1:"), process.stderr.read()
-                too_late.cancel()
-                yield process, url
-            finally:
-                too_late.cancel()
-                process.kill()
-
 
 @pytest.fixture
-def local(home: Path) -> CommandLine:
-    return CommandLine(home)
+def local(local: Local) -> Local:
+    """The command line, with AWS settings in the home directory that do not use the emulator."""
+    local.configure("[default]\nignore_configured_endpoint_urls = true\nregion = eu-west-1\n")
+    return local
+
+
+@contextmanager
+def serving(local: Local, *command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start a server, and yield its process and its URL."""
+    with local.start(*command) as process:
+        too_late = threading.Timer(10, process.kill)
+        too_late.start()
+        try:
+            assert process.stderr is not None
+            url = process.stderr.readline().removeprefix("Custom Models API").strip()
+            assert url.startswith("http://127.0.0.1:"), process.stderr.read()
+            too_late.cancel()
+            yield process, url
+        finally:
+            too_late.cancel()
+            process.kill()
 
 
 @pytest.fixture
@@ -129,44 +80,50 @@ class Client:
         return json.load(self._connection.getresponse())
 
 
-def test_help_lists_commands_and_options(local: CommandLine) -> None:
-    cases: list[Case] = [
-        (["--help"], {}, ["serve", "invoke", "AWS_ENDPOINT_URL_BEDROCK", "AWS_ENDPOINT_URL_STS"]),
-        (["serve", "--help"], {}, ["--port", "8000", "--bedrock {emulator,aws}", "--models FILE", "--count N"]),
-        (["invoke", "--help"], {}, ["--inventory FILE", "af-south-1", "--deny NAMES"]),
-    ]
-    for result, parts in local.run_all(cases):
-        assert (result.returncode, result.stderr) == (0, "")
-        assert all(part in result.stdout for part in parts), result
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--help"], ["serve", "invoke", "AWS_ENDPOINT_URL_BEDROCK", "AWS_ENDPOINT_URL_STS"]),
+        (["serve", "--help"], ["--port", "8000", "--bedrock {emulator,aws}", "--models FILE", "--count N"]),
+        (["invoke", "--help"], ["--inventory FILE", "af-south-1", "--deny NAMES"]),
+    ],
+)
+def test_help_lists_commands_and_options(local: Local, arguments: list[str], parts: list[str]) -> None:
+    result = local.run(*arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert all(part in result.stdout for part in parts), result
 
 
-def test_an_invalid_argument_is_reported_in_one_line(local: CommandLine) -> None:
-    cases: list[Case] = [
-        ([], {}, ["COMMAND"]),
-        (["serve", "--port", "65536"], {}, ["0 to 65535, not '65536'"]),
-        (["invoke", "{maxItems: 2}"], {}, ["EVENT= is not JSON: "]),
-        (["invoke", "--count", "1000001", "{}"], {}, ["--count", "0 to 1000000, not '1000001'"]),
-        (["invoke", "--count", "-1", "{}"], {}, ["--count"]),
-        (["invoke", "--models", "", "{}"], {}, ["--models", "must be the name of a file"]),
-        (["invoke", "--models", "a", "--count", "1", "{}"], {}, ["--count", "not allowed with", "--models"]),
-        (["invoke", "--models", "a", "--account", "1", "{}"], {}, ["--account", "12 digits, not '1'"]),
-        (["invoke", "--deny", "1", "{}"], {}, ["--deny", "ACCOUNT/REGION", "not '1'"]),
-        (["invoke", "--inventory", "", "{}"], {}, ["--inventory", "must be the name of a file"]),
-        (["serve", "--model", "a"], {}, ["unrecognized arguments: --model a"]),
-    ]
-    for result, parts in local.run_all(cases):
-        assert (result.returncode, result.stdout) == (2, ""), result
-        (line,) = result.stderr.splitlines()
-        assert line.startswith("custom-models: ")
-        assert all(part in line for part in parts), result
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ([], ["COMMAND"]),
+        (["serve", "--port", "65536"], ["0 to 65535, not '65536'"]),
+        (["invoke", "{maxItems: 2}"], ["EVENT= is not JSON: "]),
+        (["invoke", "--count", "1000001", "{}"], ["COUNT= (--count) ", "0 to 1000000, not '1000001'"]),
+        (["invoke", "--count", "-1", "{}"], ["--count"]),
+        (["invoke", "--models", "", "{}"], ["--models", "must be the name of a file"]),
+        (["invoke", "--models", "a", "--count", "1", "{}"], ["--count", "not allowed with", "--models"]),
+        (["invoke", "--models", "a", "--account", "1", "{}"], ["--account", "12 digits, not '1'"]),
+        (["invoke", "--deny", "1", "{}"], ["--deny", "ACCOUNT/REGION", "not '1'"]),
+        (["invoke", "--inventory", "", "{}"], ["--inventory", "must be the name of a file"]),
+        (["serve", "--model", "a"], ["unrecognized arguments: --model a"]),
+    ],
+)
+def test_an_invalid_argument_is_reported_in_one_line(local: Local, arguments: list[str], parts: list[str]) -> None:
+    result = local.run(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("custom-models: ")
+    assert all(part in line for part in parts), line
 
 
-def test_what_prevents_the_start_is_reported_in_one_line(local: CommandLine, unused_port: int, tmp_path: Path) -> None:
+def test_what_prevents_the_start_is_reported_in_one_line(local: Local, unused_port: int, tmp_path: Path) -> None:
     models = tmp_path / "models.json"
     models.write_text('[{"modelName": "a"}]')
     nothing_there = [f"http://127.0.0.1:{unused_port}", f"127.0.0.1:{unused_port}"]
     with serve(Emulator([]).respond) as url:
-        cases: list[Case] = [
+        cases: list[tuple[list[str], dict[str, str], list[str]]] = [
             (["serve", "--port", str(unused_port)], {}, [f"Port {unused_port} ", "in use", "PORT="]),
             (["invoke", "{}"], {"CURSOR_KEY": "short"}, ["CURSOR_KEY", "32 characters"]),
             (
@@ -194,13 +151,15 @@ def test_what_prevents_the_start_is_reported_in_one_line(local: CommandLine, unu
                 for endpoint in nothing_there
             ),
         ]
-        for result, parts in local.run_all(cases):
+        for arguments, given, parts in cases:
+            result = local.run(*arguments, **given)
             assert (result.returncode, result.stdout) == (1, ""), result
             (line,) = result.stderr.splitlines()
             assert line.startswith("custom-models: ")
             assert all(part in line for part in parts), line
 
 
+@pytest.mark.slow
 class TestServe:
     @pytest.fixture(autouse=True)
     def _interruptible(self) -> Iterator[None]:
@@ -209,9 +168,9 @@ class TestServe:
         yield
         signal.signal(signal.SIGINT, previous)
 
-    def test_it_serves_all_models_and_stops_at_ctrl_c(self, local: CommandLine) -> None:
+    def test_it_serves_all_models_and_stops_at_ctrl_c(self, local: Local) -> None:
         start = time.monotonic()
-        with local.serving() as (process, url):
+        with serving(local, *SERVE) as (process, url):
             with Client(url) as client:
                 answers = [client.get("/v1/custom-models", maxItems=70)]
                 assert time.monotonic() - start < 10
@@ -231,13 +190,13 @@ class TestServe:
         assert [line["outcome"] for line in requests] == ["ok"] * 6 + ["not-found"]
         assert [line["items"] for line in requests[:5]] == [70, 70, 70, 70, 20]
 
-    def test_it_serves_the_models_of_a_file(self, local: CommandLine, tmp_path: Path) -> None:
+    def test_it_serves_the_models_of_a_file(self, local: Local, tmp_path: Path) -> None:
         models = [model for model in plausible_models(40) if model.status == "Active"]
         file = tmp_path / "it's mine.json"
         file.write_text(json.dumps([model.summary() for model in models]))
         own = sum(model.owner == OTHER_ACCOUNT for model in models)
         options = ["--models", str(file), "--account", OTHER_ACCOUNT]
-        with local.serving(sys.executable, "-m", "local", "serve", "--port", "0", *options) as (process, url):
+        with serving(local, *SERVE, *options) as (process, url):
             assert process.stderr is not None
             line = process.stderr.readline()
             assert f"  {file} (models: {len(models)}, owned by account {OTHER_ACCOUNT}: {own}; embedded emu" in line
@@ -247,10 +206,10 @@ class TestServe:
                 assert answer["modelSummaries"] == [{**model.summary(), "source": source} for model in models]
                 assert len(client.get("/v1/custom-models", isOwned="true")["modelSummaries"]) == own
 
-    def test_it_stops_when_its_parent_process_ends(self, local: CommandLine) -> None:
+    def test_it_stops_when_its_parent_process_ends(self, local: Local) -> None:
         # make, editors and scripts that are killed leave their child processes running.
-        shell = f"'{sys.executable}' -m local serve --port 0 & echo $!; wait"
-        with local.serving("sh", "-c", shell) as (parent, url):
+        shell = f"{shlex.join(SERVE)} & echo $!; wait"
+        with serving(local, "sh", "-c", shell) as (parent, url):
             assert parent.stdout is not None
             server = int(parent.stdout.readline())
             try:
@@ -262,9 +221,9 @@ class TestServe:
                 with suppress(ProcessLookupError):
                     os.kill(server, signal.SIGKILL)
 
-    def test_with_nohup_it_stays_when_its_parent_process_ends(self, local: CommandLine) -> None:
-        shell = f"trap '' HUP; '{sys.executable}' -m local serve --port 0 & echo $!; wait"
-        with local.serving("sh", "-c", shell) as (parent, url):
+    def test_with_nohup_it_stays_when_its_parent_process_ends(self, local: Local) -> None:
+        shell = f"trap '' HUP; {shlex.join(SERVE)} & echo $!; wait"
+        with serving(local, "sh", "-c", shell) as (parent, url):
             assert parent.stdout is not None
             server = int(parent.stdout.readline())
             try:
@@ -293,8 +252,9 @@ def require_closed(url: str) -> None:
 
 
 class TestInvoke:
-    def test_a_second_invocation_continues_the_listing_of_the_first(self, local: CommandLine) -> None:
-        first = local.run("invoke", '{"maxItems": 2}')
+    @pytest.mark.slow
+    def test_a_second_invocation_continues_the_listing_of_the_first(self, local: Local) -> None:
+        first = local.run_process("invoke", '{"maxItems": 2}')
         assert first.returncode == 0
         answer = json.loads(first.stdout)
         assert answer.keys() == {"modelSummaries", "nextCursor", "coverage"}
@@ -315,20 +275,20 @@ class TestInvoke:
         assert len(arns) == 300
         assert set(arns) == {model.arn for model in models}
 
-    @pytest.mark.parametrize("count", [0, pytest.param(7, marks=pytest.mark.slow)])
-    def test_count_is_the_number_of_models(self, local: CommandLine, count: int) -> None:
+    @pytest.mark.parametrize("count", [0, 7])
+    def test_count_is_the_number_of_models(self, local: Local, count: int) -> None:
         result = local.run("invoke", "--count", str(count), "{}")
         expected = [{**model.summary(), "source": f"{ACCOUNT}/us-east-1"} for model in plausible_models(count)]
         assert json.loads(result.stdout)["modelSummaries"] == expected
         assert not [line for line in result.stderr.splitlines() if not line.startswith("{")]
 
     @pytest.mark.slow
-    def test_generating_many_models_is_reported(self, local: CommandLine) -> None:
+    def test_generating_many_models_is_reported(self, local: Local) -> None:
         result = local.run("invoke", "--count", "50000", '{"maxItems": 1}')
         assert result.stderr.startswith("Generating 50,000 models ...\n")
         assert len(json.loads(result.stdout)["modelSummaries"]) == 1
 
-    def test_an_error_has_the_format_of_lambda(self, local: CommandLine) -> None:
+    def test_an_error_has_the_format_of_lambda(self, local: Local) -> None:
         result = local.run("invoke", '{"maxItems": "2", "page": 1}')
         assert result.returncode == 1
         answer = json.loads(result.stdout)

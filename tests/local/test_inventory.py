@@ -15,7 +15,7 @@ from emulators.sts import Sts
 from local.emulation import all_sources
 from local.inventory_file import read_inventory
 from local.json_file import FileError
-from tests.local.process import ROOT, Local
+from tests.local.command_line import ROOT, Local
 
 EXAMPLE = ROOT / "examples" / "inventory.json"
 MEMBER, OTHER = "111122223333", "444455556666"
@@ -48,11 +48,6 @@ MODELS = {
     for region in ("eu-west-1", "us-east-1")
 }
 EVERYTHING = json.dumps({"maxItems": 1000, "allowPartial": True})
-
-
-@pytest.fixture
-def local(tmp_path: Path) -> Local:
-    return Local(tmp_path)
 
 
 def sources_of(result: Any) -> set[str]:
@@ -98,7 +93,7 @@ class TestEmbeddedEmulator:
         ]
 
     def test_a_denied_account_is_one_whose_role_cannot_be_assumed(self, local: Local) -> None:
-        done = local.invoke(*ALL, "--deny", f"{OTHER},{MEMBER}/us-east-1", event=EVERYTHING)
+        done = local.run("invoke", *ALL, "--deny", f"{OTHER},{MEMBER}/us-east-1", EVERYTHING)
         log = next(line for line in map(json.loads, done.stderr.splitlines()) if line.get("message") == "request")
         assert log["sources_failed"][f"{OTHER}/us-east-1"].startswith("sts:")
         assert log["sources_failed"][f"{MEMBER}/us-east-1"] == "AccessDeniedException"
