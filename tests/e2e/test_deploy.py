@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,6 @@ from tests.e2e.aws import (
     Deployment,
     cdk_environment,
     smoke,
-    synthesize,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -251,9 +250,9 @@ PIPELINE_STACK = f"custom-models-{PIPELINE_STAGE}"
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What the job for pull requests printed, and what the one for pushes deployed: a second stage."""
+    """The repository, and the stage that the job for pushes deployed from it: a second stage."""
 
-    diff: str
+    checkout: Path
     deployment: Deployment
     settings: dict[str, Any]
 
@@ -315,26 +314,33 @@ def guarded_settings(deployment: Deployment) -> dict[str, Any]:
     }
 
 
+def configure(checkout: Path, settings: Mapping[str, object]) -> None:
+    context = {"stages": {PIPELINE_STAGE: settings}}
+    (checkout / "cdk.json").write_text(json.dumps({"app": "python3 app.py", "context": context}))
+
+
 @pytest.fixture(scope="module")
 def pipeline(checkout: Path, deployment: Deployment, guarded_settings: dict[str, Any]) -> Iterator[Pipeline]:
     if BYTECODE:
         pytest.skip("there is no Python of the function's version, which compiles the bundle")
     aws = deployment.aws
-    context = {"stages": {PIPELINE_STAGE: guarded_settings}}
-    (checkout / "cdk.json").write_text(json.dumps({"app": "python3 app.py", "context": context}))
-    diff = run("diff", checkout, aws)
+    configure(checkout, guarded_settings)
     try:
         outputs = dict(re.findall(rf"^{PIPELINE_STACK}\.(\w+) = (.*)$", run("deploy", checkout, aws), re.MULTILINE))
-        yield Pipeline(diff, Deployment(aws, outputs), guarded_settings)
+        yield Pipeline(checkout, Deployment(aws, outputs), guarded_settings)
     finally:
         aws.cdk("destroy", "--force", "--app", str(checkout / "cdk.out"))
 
 
-class TestPipeline:
-    def test_a_pull_request_shows_what_would_change(self, pipeline: Pipeline) -> None:
-        assert f"Account {ACCOUNT}, region {REGION}, as arn:aws:" in pipeline.diff
-        assert "[+] AWS::Lambda::Function" in pipeline.diff
+@pytest.fixture(scope="module")
+def pull_request(pipeline: Pipeline) -> str:
+    """What the job prints for a pull request that adds a region."""
+    # The first account or region of a stage must come with a change of the function (docs/first-deployment.md).
+    configure(pipeline.checkout, {**pipeline.settings, "account": ACCOUNT, "region": REGION, "memoryMb": 640})
+    return run("diff", pipeline.checkout, pipeline.deployment.aws)
 
+
+class TestPipeline:
     def test_a_push_deploys_a_stage_with_the_settings_of_a_guarded_organization(self, pipeline: Pipeline) -> None:
         role = pipeline.deployment.aws.client("iam").get_role(RoleName=f"{PIPELINE_STACK}-{REGION}")["Role"]
         assert {"Key": "team", "Value": "ml-ops"} in role["Tags"]
@@ -348,11 +354,15 @@ class TestPipeline:
         }
         assert {f"custom-models-{STAGE}-{REGION}", f"{PIPELINE_STACK}-{REGION}"} <= dashboards
 
-    def test_a_region_that_is_added_later(self, pipeline: Pipeline, tmp_path: Path) -> None:
-        # The first account or region of a stage must come with a change of the function (docs/first-deployment.md).
-        settings = {**pipeline.settings, "account": ACCOUNT, "region": REGION, "memoryMb": 640}
+    def test_a_pull_request_shows_what_would_change(self, pull_request: str) -> None:
+        assert f"Account {ACCOUNT}, region {REGION}, as arn:aws:" in pull_request
+        assert "[~] AWS::Lambda::Function " in pull_request
+        assert re.search(r"MemorySize\n.*\[-\] 512\n.*\[\+\] 640\n", pull_request)
+
+    @pytest.mark.usefixtures("pull_request")
+    def test_a_region_that_is_added_later(self, pipeline: Pipeline) -> None:
         aws, before = pipeline.deployment.aws, pipeline.deployment
-        after = aws.deploy(synthesize(tmp_path / "assembly", PIPELINE_STAGE, settings), PIPELINE_STACK)
+        after = aws.deploy(pipeline.checkout / "cdk.out", PIPELINE_STACK)
         assert names(after) == names(before)
         assert after.url == before.url
         alias = aws.client("lambda").get_alias(FunctionName=after.function_name, Name="live")

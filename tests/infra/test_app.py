@@ -87,13 +87,7 @@ def test_all_settings_cause_no_warnings(complete: Run) -> None:
     ("settings", "extra", "message"),
     [
         ({"memoryMb": 1}, {}, "custom-models: stages.dev.memoryMb must be a whole number from 128 to 10240, not 1.\n"),
-        (
-            {},
-            {"stage": "x y"},
-            "custom-models: stage must be 1 to 20 letters, digits and hyphens, such as dev-eu, not 'x y'.\n",
-        ),
         ({}, {"bytecode": "perhaps"}, "custom-models: bytecode must be required or optional, not 'perhaps'.\n"),
-        ({}, {"stage": "prod"}, "custom-models: cdk.json has no stage 'prod'; it has dev.\n"),
     ],
 )
 def test_a_wrong_setting_is_reported_without_a_traceback(
