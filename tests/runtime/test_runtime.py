@@ -42,51 +42,57 @@ def arns(body: Any) -> list[str]:
 
 
 @pytest.fixture
-def function(emulator: Emulator, start: Start) -> Function:
+def function(emulator: Emulator, shared_function: Function) -> Function:
+    """A container that other tests may have used before."""
+    return shared_function
+
+
+@pytest.fixture
+def new_function(emulator: Emulator, start: Start) -> Function:
     """A container that was just started."""
     return start()
 
 
 class TestInvocation:
-    def test_rest_api_events_cold_and_warm(self, function: Function) -> None:
+    def test_rest_api_events_cold_and_warm(self, new_function: Function) -> None:
         for _ in range(2):
-            response = function.result(get("/v1/custom-models?maxItems=5"))
+            response = new_function.result(get("/v1/custom-models?maxItems=5"))
             assert response["statusCode"] == 200
             assert response["headers"]["Content-Type"] == "application/json"
             assert arns(json.loads(response["body"])) == ARNS[:5]
 
-    def test_direct_events_cold_and_warm(self, function: Function) -> None:
-        first = function.result({"maxItems": 5})
+    def test_direct_events_cold_and_warm(self, new_function: Function) -> None:
+        first = new_function.result({"maxItems": 5})
         assert arns(first) == ARNS[:5]
-        assert arns(function.result({"maxItems": 5, "cursor": first["nextCursor"]})) == ARNS[5:10]
+        assert arns(new_function.result({"maxItems": 5, "cursor": first["nextCursor"]})) == ARNS[5:10]
 
     def test_the_openapi_document(self, function: Function) -> None:
         response = function.result(get("/v1/openapi.json"))
         assert json.loads(response["body"])["openapi"].startswith("3.1")
 
-    def test_the_log_is_in_json_lines(self, function: Function) -> None:
-        function.result(get("/v1/custom-models?maxItems=5"))
-        function.result(get("/v1/custom-models?maxItems=0"))
-        report = function.invoke({})
-        requests = [line for line in function.logged() if line.get("message") == "request"]
+    def test_the_log_is_in_json_lines(self, new_function: Function) -> None:
+        new_function.result(get("/v1/custom-models?maxItems=5"))
+        new_function.result(get("/v1/custom-models?maxItems=0"))
+        report = new_function.invoke({})
+        requests = [line for line in new_function.logged() if line.get("message") == "request"]
         assert [line["outcome"] for line in requests] == ["ok", "invalid-query", "ok"]
         assert [line["cold_start"] for line in requests] == [True, False, False]
         assert requests[2]["function_request_id"] == report.request_id
-        assert sum("_aws" in line for line in function.logged()) == 3
+        assert sum("_aws" in line for line in new_function.logged()) == 3
 
-    def test_the_error_of_a_direct_invocation_is_logged_once(self, function: Function) -> None:
-        function.error({"maxItems": 0})
-        ours = [json.loads(line) for line in function.lines() if line.startswith("{")]
-        (lambdas,) = [line for line in function.lines() if line.startswith("[ERROR]")]
+    def test_the_error_of_a_direct_invocation_is_logged_once(self, new_function: Function) -> None:
+        new_function.error({"maxItems": 0})
+        ours = [json.loads(line) for line in new_function.lines() if line.startswith("{")]
+        (lambdas,) = [line for line in new_function.lines() if line.startswith("[ERROR]")]
         assert [line["outcome"] for line in ours if line.get("message") == "request"] == ["invalid-query"]
         assert lambdas.startswith("[ERROR] InvalidQuery: maxItems must be a whole number from 1 to 1000.")
 
     def test_a_warning_is_logged_once(
-        self, emulator: Emulator, start: Start, secret: tuple[SecretsManager, str], copied: Path
+        self, emulator: Emulator, start: Start, secret: tuple[SecretsManager, str], linked: Path
     ) -> None:
         # Read the secret at every request.
-        change(copied, "signing_keys.py", "CACHE_SECONDS = 300", "CACHE_SECONDS = 0")
-        function = start(copied, **with_secret(secret))
+        change(linked, "signing_keys.py", "CACHE_SECONDS = 300", "CACHE_SECONDS = 0")
+        function = start(linked, **with_secret(secret))
         function.result({"maxItems": 1})
         secret[0].misbehave(always=secrets_manager.deny)
         function.result({"maxItems": 1})
@@ -192,20 +198,20 @@ def require_no_internals(reported: dict[str, Any], *texts: str) -> None:
 
 
 class TestDeadline:
-    def test_it_responds_in_time_when_bedrock_hangs(self, emulator: Emulator, function: Function) -> None:
-        function.result({"maxItems": 1})
+    def test_it_responds_in_time_when_bedrock_hangs(self, emulator: Emulator, new_function: Function) -> None:
+        new_function.result({"maxItems": 1})
         emulator.misbehave(always=hang(20))
         for event, kind in ((get("/v1/custom-models"), "response"), ({}, "error")):
-            report = function.invoke(event, seconds=15)
+            report = new_function.invoke(event, seconds=15)
             assert report.kind == kind
             assert report.left > 1
         assert report.body["errorType"] == "UpstreamUnavailable"
 
     def test_it_returns_the_models_it_has_when_bedrock_hangs_later(
-        self, emulator: Emulator, function: Function
+        self, emulator: Emulator, new_function: Function
     ) -> None:
         emulator.misbehave(None, always=hang(20))
-        report = function.invoke({"maxItems": 20, "pageSize": 10}, seconds=15)
+        report = new_function.invoke({"maxItems": 20, "pageSize": 10}, seconds=15)
         assert report.left > 1
         assert arns(report.body) == ARNS[:10]
         assert "nextCursor" in report.body
@@ -227,14 +233,14 @@ class TestSources:
     def test_a_source_that_hangs(
         self,
         start: Start,
-        copied: Path,
+        linked: Path,
         organization: tuple[Organization, dict[str, str]],
         slow: str,
         fault: Fault,
     ) -> None:
-        change(copied, "bedrock/deadline.py", "READ_TIMEOUT = 5", "READ_TIMEOUT = 0.6")
-        change(copied, "bedrock/deadline.py", "MAX_CALL_SECONDS = 12", "MAX_CALL_SECONDS = 1.5")
-        function = start(copied, **organization[1])
+        change(linked, "bedrock/deadline.py", "READ_TIMEOUT = 5", "READ_TIMEOUT = 0.6")
+        change(linked, "bedrock/deadline.py", "MAX_CALL_SECONDS = 12", "MAX_CALL_SECONDS = 1.5")
+        function = start(linked, **organization[1])
         sources = organization[0].sources
         event = {"maxItems": 1000, "allowPartial": True}
         function.result(event)
@@ -264,9 +270,9 @@ class TestStart:
         assert "CURSOR_KEY" in error["errorMessage"]
         assert code == 1
 
-    def test_a_missing_package_is_reported(self, emulator: Emulator, start: Start, copied: Path) -> None:
-        shutil.rmtree(copied / "jmespath")
-        error, _ = start(copied).init_error()
+    def test_a_missing_package_is_reported(self, emulator: Emulator, start: Start, linked: Path) -> None:
+        (linked / "jmespath").unlink()
+        error, _ = start(linked).init_error()
         assert error["errorType"] == "Runtime.ImportModuleError"
         assert "jmespath" in error["errorMessage"]
 
@@ -286,6 +292,17 @@ class TestStart:
         for source in copied.rglob("*.py"):
             source.write_text("raise SystemExit('the source was compiled')\n")
         assert arns(start(copied).result({"maxItems": 1})) == ARNS[:1]
+
+
+@pytest.fixture
+def linked(bundled: Path, tmp_path: Path) -> Path:
+    """The bundle with a copy of our package, which the test can change, and links to all others."""
+    task = tmp_path / "task"
+    shutil.copytree(bundled / "custom_models", task / "custom_models")
+    for path in bundled.iterdir():
+        if path.name != "custom_models":
+            (task / path.name).symlink_to(path)
+    return task
 
 
 @pytest.fixture
