@@ -28,7 +28,7 @@ from tests.api import NOWHERE, Response
 from tests.installed import require
 
 ROOT = Path(__file__).resolve().parents[2]
-ACCOUNT, REGION, STAGE = "000000000000", "us-east-1", "dev"
+ACCOUNT, REGION, STAGE = "000000000000", "us-east-1", "prod"
 STACK = f"custom-models-{STAGE}"
 MODELS = [
     replace(
@@ -46,8 +46,6 @@ OWNER = Credentials("test", "test")
 
 BYTECODE = ("-c", "bytecode=optional") if find_interpreter() is None else ()
 """Without the function's Python version, the bundle is built without bytecode."""
-
-APP = f"{shlex.quote(sys.executable)} app.py"
 
 _CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 _MINISTACK = ROOT / ".venv-ministack" / "bin" / "python"

@@ -1,7 +1,9 @@
 """Fixtures: the stack, deployed to ministack with the CDK's command line."""
 
+import json
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -9,31 +11,46 @@ from botocore.exceptions import ClientError
 from emulators.bedrock import Emulator
 from emulators.server import serve
 from tests.api import isolate
-from tests.e2e.aws import ACCOUNT, APP, MODELS, REGION, STACK, Aws, Deployment, cdk, ministack
+from tests.e2e.aws import ACCOUNT, MODELS, REGION, STACK, Aws, Deployment, ministack
+from tests.e2e.pipeline import Pipeline
 
 
 @pytest.fixture(scope="session")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output of the CDK app: the template and the bundle."""
-    folder = tmp_path_factory.mktemp("assembly")
-    cdk(folder, "synth", "--quiet", "--app", APP, "--output", str(folder / "out"))
-    return folder / "out"
-
-
-@pytest.fixture(scope="session")
-def deployment(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The API in front of an emulator of Bedrock with 300 models."""
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """The pipeline, and an account with an emulator of Bedrock with 300 models."""
     folder = tmp_path_factory.mktemp("aws")
     with (
         serve(Emulator(MODELS, ACCOUNT).respond) as bedrock,
         ministack(folder, AWS_ENDPOINT_URL_BEDROCK=bedrock) as aws,
     ):
         aws.bootstrap()
-        yield aws.deploy(assembly)
-        aws.cdk("destroy", "--force", "--app", str(assembly))
-        with pytest.MonkeyPatch.context() as monkeypatch:
-            isolate(monkeypatch)
-            assert_nothing_is_left(aws)
+        yield Pipeline(folder / "checkout", aws, guard(aws))
+
+
+@pytest.fixture(scope="session")
+def deployment(pipeline: Pipeline) -> Iterator[Deployment]:
+    """The API that the pipeline deployed."""
+    aws = pipeline.aws
+    yield Deployment(aws, dict(re.findall(rf"^{STACK}\.(\w+) = (.*)$", pipeline.run("deploy"), re.MULTILINE)))
+    aws.cdk("destroy", "--force", "--app", str(pipeline.assembly))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch)
+        assert_nothing_is_left(aws)
+
+
+def guard(aws: Aws) -> dict[str, Any]:
+    """Create what a guarded organization requires, and return the settings."""
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch)
+        policy = aws.client("iam").create_policy(PolicyName="developer", PolicyDocument=json.dumps(everything))
+        key = aws.client("kms").create_key()
+    return {
+        "tags": {"team": "ml-ops"},
+        "permissionsBoundary": policy["Policy"]["Arn"],
+        "kmsKeyArn": key["KeyMetadata"]["Arn"],
+        "tracing": True,
+    }
 
 
 def assert_nothing_is_left(aws: Aws) -> None:
@@ -60,6 +77,7 @@ def strict_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 
 @pytest.fixture(scope="session")
-def guarded(assembly: Path, strict_aws: Aws) -> Deployment:
-    """The API in front of ministack's own Bedrock."""
-    return strict_aws.deploy(assembly)
+def guarded(pipeline: Pipeline, deployment: Deployment, strict_aws: Aws) -> Deployment:
+    """What the pipeline deployed, deployed again in front of ministack's own Bedrock."""
+    guard(strict_aws)
+    return strict_aws.deploy(pipeline.assembly)

@@ -5,38 +5,29 @@ template. It reports every exception as ``Runtime.HandlerError``; tests/runtime 
 """
 
 import json
-import os
 import re
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
 import pytest
-import yaml
 
 from custom_models.adapters.signing_keys import StaticKey
 from custom_models.core.cursor import CursorSigner
 from custom_models.core.errors import CursorMismatch, InvalidCursor
 from emulators.models import newest_first
-from tests.api import Response, isolate
+from tests.api import Response
 from tests.e2e.aws import (
     ACCOUNT,
-    APP,
-    BYTECODE,
     MODELS,
     REGION,
     ROOT,
+    STACK,
     STAGE,
-    Aws,
     Deployment,
-    cdk_environment,
     smoke,
 )
+from tests.e2e.pipeline import Pipeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -231,128 +222,28 @@ def test_requests_are_logged_to_the_functions_log_group(deployment: Deployment) 
     assert [(line["route"], line["outcome"], line["items"]) for line in found] == [(PATH, "ok", 3)]
 
 
-def test_deploying_again_changes_nothing(deployment: Deployment, tmp_path: Path) -> None:
-    aws = deployment.aws
-    before = aws.client("lambda").get_alias(FunctionName=deployment.function_name, Name="live")
-    # The app runs again and must build the same bundle, byte for byte.
-    printed = aws.cdk("deploy", "--require-approval", "never", "--app", APP, "--output", str(tmp_path))
-    assert "(no changes)" in printed
-    assert "There were no differences" in aws.cdk("diff", "--fail", "--app", str(tmp_path))
-    after = aws.client("lambda").get_alias(FunctionName=deployment.function_name, Name="live")
-    assert after["FunctionVersion"] == before["FunctionVersion"] == "1"
-
-
-WORKFLOW = ROOT / "examples" / "github-actions-deploy.yml"
-INSTALLED = (".venv", "node_modules")
-PIPELINE_STAGE = "prod"
-PIPELINE_STACK = f"custom-models-{PIPELINE_STAGE}"
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """The repository, and the stage that the job for pushes deployed from it: a second stage."""
-
-    checkout: Path
-    deployment: Deployment
-    settings: dict[str, Any]
+@pytest.fixture(scope="module")
+def again(pipeline: Pipeline, deployment: Deployment) -> str:
+    """What the job for a push prints that changes nothing."""
+    return pipeline.run("deploy")
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this folder, in which everything is installed."""
-    copy = tmp_path_factory.mktemp("pipeline") / "checkout"
-    ignored = shutil.ignore_patterns(
-        ".git", ".cache", ".hypothesis", "cdk.out", ".venv*", "node_modules", "__pycache__"
-    )
-    shutil.copytree(ROOT, copy, ignore=ignored)
-    for name in ("requirements", "lambda_src", "package-lock.json"):
-        # Older than what is installed, however old the checkout is.
-        for path in ((copy / name), *(copy / name).rglob("*")):
-            os.utime(path, (0, 0))
-    for name in INSTALLED:
-        # Links to what is in the folders, so that nothing that runs in the copy can remove it.
-        (copy / name).mkdir()
-        for path in (ROOT / name).iterdir():
-            (copy / name / path.name).symlink_to(path)
-    return copy
-
-
-def run(job: str, checkout: Path, aws: Aws) -> str:
-    """Run the commands of a job as GitHub does, and return their output."""
-    steps: list[dict[str, Any]] = yaml.safe_load(WORKFLOW.read_text())["jobs"][job]["steps"]
-    output = ""
-    for step in steps:
-        if "run" in step:
-            done = subprocess.run(
-                ["/usr/bin/env", "bash", "-e", "-c", step["run"]],
-                cwd=checkout,
-                env=cdk_environment(aws.folder, aws.url) | step.get("env", {}),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-            output += done.stdout
-            assert done.returncode == 0, output
-    return output
-
-
-@pytest.fixture(scope="module")
-def guarded_settings(deployment: Deployment) -> dict[str, Any]:
-    """Settings of a guarded organization, whose key and policy exist."""
-    document = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        isolate(monkeypatch)
-        policy = deployment.aws.client("iam").create_policy(PolicyName="developer", PolicyDocument=document)
-        key = deployment.aws.client("kms").create_key()
-    return {
-        "tags": {"team": "ml-ops"},
-        "permissionsBoundary": policy["Policy"]["Arn"],
-        "kmsKeyArn": key["KeyMetadata"]["Arn"],
-        "tracing": True,
-    }
-
-
-def configure(checkout: Path, settings: Mapping[str, object]) -> None:
-    context = {"stages": {PIPELINE_STAGE: settings}}
-    (checkout / "cdk.json").write_text(json.dumps({"app": "python3 app.py", "context": context}))
-
-
-@pytest.fixture(scope="module")
-def pipeline(checkout: Path, deployment: Deployment, guarded_settings: dict[str, Any]) -> Iterator[Pipeline]:
-    if BYTECODE:
-        pytest.skip("there is no Python of the function's version, which compiles the bundle")
-    aws = deployment.aws
-    configure(checkout, guarded_settings)
-    try:
-        outputs = dict(re.findall(rf"^{PIPELINE_STACK}\.(\w+) = (.*)$", run("deploy", checkout, aws), re.MULTILINE))
-        yield Pipeline(checkout, Deployment(aws, outputs), guarded_settings)
-    finally:
-        aws.cdk("destroy", "--force", "--app", str(checkout / "cdk.out"))
-
-
-@pytest.fixture(scope="module")
-def pull_request(pipeline: Pipeline) -> str:
-    """What the job prints for a pull request that adds a region."""
+def pull_request(pipeline: Pipeline, again: str) -> str:
+    """What the job prints for a pull request that adds a region. It comes after the push that changes nothing."""
     # The first account or region of a stage must come with a change of the function (docs/first-deployment.md).
-    configure(pipeline.checkout, {**pipeline.settings, "account": ACCOUNT, "region": REGION, "memoryMb": 640})
-    return run("diff", pipeline.checkout, pipeline.deployment.aws)
+    pipeline.configure({**pipeline.settings, "account": ACCOUNT, "region": REGION, "memoryMb": 640})
+    return pipeline.run("diff")
 
 
 class TestPipeline:
-    def test_a_push_deploys_a_stage_with_the_settings_of_a_guarded_organization(self, pipeline: Pipeline) -> None:
-        role = pipeline.deployment.aws.client("iam").get_role(RoleName=f"{PIPELINE_STACK}-{REGION}")["Role"]
+    def test_the_stage_has_the_settings_of_a_guarded_organization(self, deployment: Deployment) -> None:
+        role = deployment.aws.client("iam").get_role(RoleName=f"{STACK}-{REGION}")["Role"]
         assert {"Key": "team", "Value": "ml-ops"} in role["Tags"]
 
-    def test_the_stage_is_independent_of_the_other_one(self, pipeline: Pipeline, deployment: Deployment) -> None:
-        assert names(pipeline.deployment) == names(deployment)
-        assert pipeline.deployment.url != deployment.url
-        dashboards = {
-            entry["DashboardName"]
-            for entry in deployment.aws.client("cloudwatch").list_dashboards()["DashboardEntries"]
-        }
-        assert {f"custom-models-{STAGE}-{REGION}", f"{PIPELINE_STACK}-{REGION}"} <= dashboards
+    def test_deploying_again_changes_nothing(self, again: str) -> None:
+        # The app ran again and built the same bundle, byte for byte.
+        assert f"{STACK} (no changes)" in again
 
     def test_a_pull_request_shows_what_would_change(self, pull_request: str) -> None:
         assert f"Account {ACCOUNT}, region {REGION}, as arn:aws:" in pull_request
@@ -360,13 +251,16 @@ class TestPipeline:
         assert re.search(r"MemorySize\n.*\[-\] 512\n.*\[\+\] 640\n", pull_request)
 
     @pytest.mark.usefixtures("pull_request")
-    def test_a_region_that_is_added_later(self, pipeline: Pipeline) -> None:
-        aws, before = pipeline.deployment.aws, pipeline.deployment
-        after = aws.deploy(pipeline.checkout / "cdk.out", PIPELINE_STACK)
-        assert names(after) == names(before)
-        assert after.url == before.url
-        alias = aws.client("lambda").get_alias(FunctionName=after.function_name, Name="live")
-        assert alias["FunctionVersion"] == "2"
+    def test_a_region_that_is_added_later(self, pipeline: Pipeline, deployment: Deployment) -> None:
+        before = version(deployment), names(deployment)
+        after = deployment.aws.deploy(pipeline.assembly)
+        assert after.url == deployment.url
+        assert (before, (version(after), names(after))) == (("1", before[1]), ("2", before[1]))
+
+
+def version(deployment: Deployment) -> str:
+    alias = deployment.aws.client("lambda").get_alias(FunctionName=deployment.function_name, Name="live")
+    return str(alias["FunctionVersion"])
 
 
 def names(deployment: Deployment) -> list[str]:

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from infra.config import Config
 from infra.member_role import template
 from tests.api import Response, isolate
+from tests.e2e import aws
 from tests.e2e.aws import ACCOUNT, REGION, Aws, Deployment, synthesize
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -114,6 +115,16 @@ def test_members_with_the_role_are_listed_in_each_region(hub: Deployment) -> Non
         "notOffered": [],
         "unreachable": [],
         "complete": True,
+    }
+
+
+def test_the_stage_is_independent_of_the_other_one(hub: Deployment, guarded: Deployment) -> None:
+    own = f"{ACCOUNT}/{REGION}"
+    assert owners(guarded.get("/v1/custom-models")) == owners(listing(hub, ACCOUNT, regions=REGION)) == [(own, own)]
+    assert guarded.url != hub.url
+    found = hub.aws.client("cloudwatch").list_dashboards()["DashboardEntries"]
+    assert {entry["DashboardName"] for entry in found} == {
+        f"custom-models-{stage}-{REGION}" for stage in (STAGE, aws.STAGE)
     }
 
 
