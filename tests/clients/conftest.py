@@ -3,14 +3,14 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from local import api_gateway
 from tests.api import Api
-from tests.clients.program import BIN, DOCUMENT, Client, Program, in_python, only_signed
+from tests.clients.program import BIN, DOCUMENT, Program, in_python, only_signed
 from tests.installed import NODE, NPM_PACKAGES, environment, node, require
 
 BETA = (
@@ -31,23 +31,25 @@ def serve() -> Iterator[Callable[[Api], str]]:
 
 
 @pytest.fixture(scope="session")
-def openapi_python_client(tmp_path_factory: pytest.TempPathFactory) -> Client:
+def openapi_python_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """The client of openapi-python-client."""
     folder = tmp_path_factory.mktemp("openapi-python-client")
     arguments = ("--path", str(DOCUMENT), "--meta", "none", "--output-path", "custom_models_api_client")
     log = run(folder, "openapi-python-client", "generate", "--fail-on-warning", *arguments)
     assert log == ["Generating custom_models_api_client"]
-    return in_python("list_with_openapi_python_client.py", folder)
+    with closing(in_python("list_with_openapi_python_client.py", folder)) as program:
+        yield program
 
 
 @pytest.fixture(scope="session")
-def openapi_generator(tmp_path_factory: pytest.TempPathFactory) -> Client:
+def openapi_generator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """The client of OpenAPI Generator."""
     folder = tmp_path_factory.mktemp("openapi-generator")
     arguments = ("-g", "python", "-i", str(DOCUMENT), "-o", str(folder), "--package-name", "custom_models_client")
     log = run(folder, "openapi-generator-cli", "generate", *arguments)
     assert {line for line in log if line.startswith("[main] ") and " INFO " not in line} <= {BETA, NO_NAME}
-    return in_python("list_with_openapi_generator.py", folder)
+    with closing(in_python("list_with_openapi_generator.py", folder)) as program:
+        yield program
 
 
 @pytest.fixture(scope="session")
@@ -65,16 +67,18 @@ def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def openapi_fetch(typescript: Path) -> Client:
+def openapi_fetch(typescript: Path) -> Iterator[Program]:
     """A client with openapi-fetch and the generated types."""
-    return Program((str(NODE), str(typescript / "list_with_openapi_fetch.ts")))
+    with closing(Program(str(NODE), str(typescript / "list_with_openapi_fetch.ts"))) as program:
+        yield program
 
 
 @pytest.fixture(scope="session")
-def fastmcp(tmp_path_factory: pytest.TempPathFactory) -> Client:
+def fastmcp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """A client of the tools that fastmcp serves. It reads the document from the API, and nothing is generated."""
     require(BIN.parent / "installed")
-    return in_python("list_with_fastmcp.py", tmp_path_factory.mktemp("nothing"))
+    with closing(in_python("list_with_fastmcp.py", tmp_path_factory.mktemp("nothing"))) as program:
+        yield program
 
 
 def run(folder: Path, *command: str) -> list[str]:

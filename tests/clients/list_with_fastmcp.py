@@ -1,9 +1,9 @@
 """List models as an agent does: with the tool that fastmcp makes of the OpenAPI document, and a client of MCP.
 
-    python list_with_fastmcp.py URL <parameters.jsonl >pages.jsonl
+    python list_with_fastmcp.py <listings.jsonl >pages.jsonl
 
-Each line of standard input is a JSON object with the arguments of a listing. For each, the program requests all pages
-and prints a line of JSON with them. The last one may be the text of an error.
+Each line of standard input is a JSON object with the URL of an API and the arguments of listings. The program requests
+all pages of these listings, and prints a line of JSON with them. The last one may be the text of an error.
 """
 
 import asyncio
@@ -45,17 +45,23 @@ async def pages(mcp: Client, arguments: dict[str, Any]) -> AsyncIterator[dict[st
         arguments = {**arguments, "cursor": listing["nextCursor"]}
 
 
-async def main(url: str) -> None:
-    """Read the arguments of the listings, and print their pages."""
+async def listings(url: str, given: list[dict[str, Any]]) -> list[list[dict[str, Any] | str]]:
+    """Request all pages of the listings from the API at the URL."""
     async with httpx2.AsyncClient(base_url=f"{url}/v1", auth=Signature(), timeout=35) as http:
         document = (await http.get("/openapi.json")).json()
         # Without strict_input_validation, a mistyped filter would be dropped, and the tool would return all models.
         server = FastMCP.from_openapi(document, client=http, route_maps=ONLY_LISTINGS, strict_input_validation=True)
         async with Client(server) as mcp:
-            for line in sys.stdin:
-                found = [page async for page in pages(mcp, json.loads(line))]
-                sys.stdout.write(json.dumps(found) + "\n")
+            return [[page async for page in pages(mcp, arguments)] for arguments in given]
+
+
+def main() -> None:
+    """Read URLs and the arguments of listings, and print the pages."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        sys.stdout.write(json.dumps(asyncio.run(listings(request["url"], request["listings"]))) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    main()

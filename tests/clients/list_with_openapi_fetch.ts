@@ -1,13 +1,13 @@
 // List models with openapi-fetch, and the types that openapi-typescript generates.
 //
-//     node list_with_openapi_fetch.ts URL <parameters.jsonl >pages.jsonl
+//     node list_with_openapi_fetch.ts <listings.jsonl >pages.jsonl
 //
-// Each line of standard input is a JSON object with the arguments of a listing, under the names that the clients for
-// Python have. For each, the program requests all pages and prints a line of JSON with them.
+// Each line of standard input is a JSON object with the URL of an API and the arguments of listings, under the names that
+// the clients for Python have. The program requests all pages of these listings, and prints a line of JSON with them.
 
 import { createInterface } from "node:readline";
 
-import createClient from "openapi-fetch";
+import createClient, { type Client } from "openapi-fetch";
 
 import { signedFetch } from "./client.ts";
 import type { paths } from "./custom-models.d.ts";
@@ -35,12 +35,13 @@ interface Arguments {
   x_correlation_id?: string;
 }
 
-const url = process.argv[2] ?? "";
-const api = createClient<paths>({
-  baseUrl: `${url}/v1`,
-  fetch: await signedFetch(url),
-  querySerializer: { array: { style: "form", explode: false } },
-});
+async function client(url: string): Promise<Client<paths>> {
+  return createClient<paths>({
+    baseUrl: `${url}/v1`,
+    fetch: await signedFetch(url),
+    querySerializer: { array: { style: "form", explode: false } },
+  });
+}
 
 function parameters(given: Arguments): Parameters {
   const query: { [name in keyof Required<Query>]: Query[name] } = {
@@ -68,15 +69,15 @@ function time(instant: string | number): string {
   return new Date(instant).toISOString();
 }
 
-function get(params: Parameters) {
+function get(api: Client<paths>, params: Parameters) {
   return api.GET("/custom-models", { params });
 }
 
-async function pages(given: Arguments): Promise<unknown[]> {
+async function pages(api: Client<paths>, given: Arguments): Promise<unknown[]> {
   const params = parameters(given);
   const found = [];
   for (;;) {
-    const result = await get(params);
+    const result = await get(api, params);
     found.push(page(result));
     if (!result.data?.nextCursor) return found;
     params.query.cursor = result.data.nextCursor;
@@ -102,5 +103,9 @@ function page({ data, error, response }: Awaited<ReturnType<typeof get>>): objec
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  console.log(JSON.stringify(await pages(JSON.parse(line))));
+  const { url, listings } = JSON.parse(line) as { url: string; listings: Arguments[] };
+  const api = await client(url);
+  const found = [];
+  for (const given of listings) found.push(await pages(api, given));
+  console.log(JSON.stringify(found));
 }

@@ -1,9 +1,9 @@
 """List models with the client that openapi-python-client generates.
 
-    PYTHONPATH=GENERATED python list_with_openapi_python_client.py URL <parameters.jsonl >pages.jsonl
+    PYTHONPATH=GENERATED python list_with_openapi_python_client.py <listings.jsonl >pages.jsonl
 
-Each line of standard input is a JSON object with the arguments of a listing. For each, the program requests all pages
-and prints a line of JSON with them.
+Each line of standard input is a JSON object with the URL of an API and the arguments of listings. The program requests
+all pages of these listings, and prints a line of JSON with them.
 """
 
 import json
@@ -75,11 +75,16 @@ def page(response: Response[Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the arguments of the listings, and print their pages."""
-    with Client(base_url=f"{sys.argv[1]}/v1", httpx_args={"auth": Signature()}) as client:
-        for line in sys.stdin:
-            arguments = {name: TYPES.get(name, lambda value: value)(value) for name, value in json.loads(line).items()}
-            sys.stdout.write(json.dumps(list(pages(client, arguments))) + "\n")
+    """Read URLs and the arguments of listings, and print the pages."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        found = []
+        with Client(base_url=f"{request['url']}/v1", httpx_args={"auth": Signature()}) as client:
+            for given in request["listings"]:
+                arguments = {name: TYPES.get(name, lambda value: value)(value) for name, value in given.items()}
+                found.append(list(pages(client, arguments)))
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

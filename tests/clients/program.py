@@ -3,8 +3,6 @@
 import json
 import re
 import subprocess
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,37 +22,39 @@ Pages: TypeAlias = list[Any]
 """What a program printed for each response of one listing."""
 
 
-@dataclass(frozen=True)
 class Program:
-    """A program that lists models."""
+    """A program that lists models. It starts with the first call, and serves all calls until it is closed."""
 
-    command: tuple[str, ...]
-    variables: Mapping[str, str] = field(default_factory=dict)
+    def __init__(self, *command: str, **variables: str) -> None:
+        self.variables = variables
+        self._command = command
+        self._process: subprocess.Popen[str] | None = None
 
     def __call__(self, url: str, *listings: dict[str, Any]) -> list[Pages]:
-        """Run the program with the arguments of listings."""
-        done = subprocess.run(
-            [*self.command, url],
-            input="".join(f"{json.dumps(arguments)}\n" for arguments in listings),
-            env=environment(**self.variables),
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        found = [json.loads(line) for line in done.stdout.splitlines()]
+        """Request the listings with these arguments from the API at the URL."""
+        if self._process is None:
+            pipe, variables = subprocess.PIPE, environment(**self.variables)
+            self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, env=variables, text=True)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"url": url, "listings": listings}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, "the program ended; see stderr"
+        found: list[Pages] = json.loads(line)
         assert len(found) == len(listings)
         return found
+
+    def close(self) -> None:
+        """End the program."""
+        if self._process is not None:
+            with self._process as process:
+                process.communicate(timeout=20)
 
 
 def in_python(name: str, path: Path) -> Program:
     """Return a program of this folder that imports the generated package in another folder. Warnings are errors."""
-    script = str(Path(__file__).with_name(name))
-    return Program((str(BIN / "python"), "-W", "error", script), {"PYTHONPATH": str(path)})
-
-
-Client: TypeAlias = Callable[..., list[Pages]]
+    return Program(str(BIN / "python"), "-W", "error", str(Path(__file__).with_name(name)), PYTHONPATH=str(path))
 
 
 def only_signed(handler: Handler, credentials: Credentials = CREDENTIALS) -> Handler:

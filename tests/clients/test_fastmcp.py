@@ -6,14 +6,14 @@ import pytest
 
 from emulators.bedrock import deny
 from tests.api import Api
-from tests.clients.program import Client
+from tests.clients.program import Program
 from tests.organization import EAST, MEMBER, OTHER, SOURCES, WEST, Deployment, arns_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def test_an_agent_lists_page_by_page_and_reads_problems(
-    fastmcp: Client, deployment: Deployment, serve: Callable[[Api], str]
+    fastmcp: Program, deployment: Deployment, serve: Callable[[Api], str]
 ) -> None:
     failing = SOURCES[1]
     deployment.misbehave(failing, always=deny)

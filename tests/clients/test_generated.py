@@ -13,7 +13,7 @@ from emulators.bedrock import Emulator, deny, fields
 from emulators.models import ACCOUNT, OTHER_ACCOUNT, Model, newest_first, plausible_models
 from local.api_gateway import Context
 from tests.api import Api
-from tests.clients.program import Client, Pages
+from tests.clients.program import Pages, Program
 from tests.organization import ACCOUNTS, EAST, MEMBER, OTHER, OWN, SOURCES, SOUTH, WEST, Deployment, arns_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -72,9 +72,9 @@ FILTERS: tuple[tuple[dict[str, Any], Callable[[Model], bool]], ...] = (
 
 
 @pytest.fixture(params=["openapi_python_client", "openapi_generator", "openapi_fetch"])
-def client(request: pytest.FixtureRequest) -> Client:
+def client(request: pytest.FixtureRequest) -> Program:
     """A generated client."""
-    generated: Client = request.getfixturevalue(request.param)
+    generated: Program = request.getfixturevalue(request.param)
     return generated
 
 
@@ -91,7 +91,7 @@ def kind(page: Any) -> str:
     return str(page["type"]).removeprefix("urn:problem-type:custom-models:")
 
 
-def test_a_walk_returns_every_model_once_with_all_its_fields(client: Client, api: Api, serve: Serve) -> None:
+def test_a_walk_returns_every_model_once_with_all_its_fields(client: Program, api: Api, serve: Serve) -> None:
     ((*pages, last),) = client(serve(api), {"max_items": 70, "page_size": 30})
     assert [len(page["models"]) for page in pages] == [70] * 4
     assert [page["complete"] for page in (*pages, last)] == [False] * 4 + [True]
@@ -102,7 +102,7 @@ def test_a_walk_returns_every_model_once_with_all_its_fields(client: Client, api
     assert models([*pages, last]) == expected
 
 
-def test_every_filter_selects_the_same_models_as_the_emulator(client: Client, api: Api, serve: Serve) -> None:
+def test_every_filter_selects_the_same_models_as_the_emulator(client: Program, api: Api, serve: Serve) -> None:
     used = {name for arguments, _ in FILTERS for name in arguments}
     assert used == {re.sub("[A-Z]", r"_\g<0>", parameter.name).lower() for parameter in parameters.FILTERS}
     found = client(serve(api), *({**arguments, "max_items": 40} for arguments, _ in FILTERS))
@@ -110,7 +110,7 @@ def test_every_filter_selects_the_same_models_as_the_emulator(client: Client, ap
         assert arns(pages) == [model.arn for model in MODELS if selects(model)], arguments
 
 
-def test_the_order_accounts_and_regions_of_an_inventory(client: Client, deployment: Deployment, serve: Serve) -> None:
+def test_the_order_accounts_and_regions_of_an_inventory(client: Program, deployment: Deployment, serve: Serve) -> None:
     everything, several, oldest_first = client(
         serve(deployment.build()),
         {"max_items": 7},
@@ -125,7 +125,7 @@ def test_the_order_accounts_and_regions_of_an_inventory(client: Client, deployme
 
 
 def test_a_source_that_fails_is_a_problem_or_missing_in_the_coverage(
-    client: Client, deployment: Deployment, serve: Serve
+    client: Program, deployment: Deployment, serve: Serve
 ) -> None:
     failing = f"{ACCOUNTS[0]}/{WEST}"
     deployment.misbehave(failing, always=deny)
@@ -136,7 +136,7 @@ def test_a_source_that_fails_is_a_problem_or_missing_in_the_coverage(
 
 
 def test_problems_have_their_fields(
-    client: Client, new_api: Callable[[], Api], emulator: Emulator, serve: Serve
+    client: Program, new_api: Callable[[], Api], emulator: Emulator, serve: Serve
 ) -> None:
     emulator.misbehave(always=fields(modelSummaries="none"))
     ((query,), (order,), (upstream,)) = client(
@@ -151,7 +151,7 @@ def test_problems_have_their_fields(
     assert (upstream["status"], kind(upstream), upstream["errors"]) == (502, "upstream-invalid", {})
 
 
-def test_fields_and_values_that_later_versions_add_are_accepted(client: Client, api: Api, serve: Serve) -> None:
+def test_fields_and_values_that_later_versions_add_are_accepted(client: Program, api: Api, serve: Serve) -> None:
     def later_version(event: Any, context: Context) -> dict[str, Any]:
         response = api.handler(event, context)
         page = json.loads(response["body"])
@@ -166,7 +166,7 @@ def test_fields_and_values_that_later_versions_add_are_accepted(client: Client, 
 
 
 def test_request_headers_are_arguments(
-    client: Client, api: Api, serve: Serve, logged: Callable[[], dict[str, Any]]
+    client: Program, api: Api, serve: Serve, logged: Callable[[], dict[str, Any]]
 ) -> None:
     ((page,),) = client(serve(api), {"name_contains": "churn", "max_items": 1000, "x_correlation_id": "order:66"})
     assert logged()["correlation_id"] == "order:66"
