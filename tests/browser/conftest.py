@@ -3,13 +3,24 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from local.api_gateway import serve
 from local.pages import pages
 from tests.api import Api
 from tests.browser.chromium import FLAGS, ORIGIN, find_chromium
 from tests.browser.explorer import Tab
+
+VIEWPORT: ViewportSize = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +48,24 @@ def url(api: Api, sources: Sequence[str]) -> Iterator[str]:
 
 
 @pytest.fixture
-def context(browser: Browser, url: str) -> Iterator[BrowserContext]:
-    context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 900})
-    yield context
-    context.close()
+def own_context(browser: Browser) -> Iterator[BrowserContext]:
+    """A context for one test: for what stays in a context, such as a clock."""
+    with browser.new_context(viewport=VIEWPORT) as context:
+        yield context
+
+
+@pytest.fixture(scope="session")
+def shared_context(browser: Browser) -> BrowserContext:
+    """One context for all tests, in which each opens its own page. An empty page keeps the renderer process running."""
+    context = browser.new_context(viewport=VIEWPORT, permissions=["clipboard-read", "clipboard-write"])
+    context.new_page()
+    return context
+
+
+@pytest.fixture
+def context(shared_context: BrowserContext) -> Iterator[BrowserContext]:
+    yield shared_context
+    shared_context.set_offline(False)
 
 
 @pytest.fixture
@@ -60,6 +85,7 @@ def tab(context: BrowserContext, url: str) -> Iterator[Tab]:
     tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
     tab.page.on("request", keep_request)
     yield tab
+    tab.page.close()
     assert tab.complaints == []
     assert [address for address in tab.requests if not address.startswith((f"{url}/", "data:", "blob:"))] == []
 
@@ -70,11 +96,11 @@ def page(tab: Tab) -> Page:
 
 
 @pytest.fixture
-def open_page(page: Page) -> Callable[[str], Page]:
+def open_page(page: Page, url: str) -> Callable[[str], Page]:
     """Open a path and wait until its first response, a list or a problem, is shown."""
 
     def open_page(path: str) -> Page:
-        page.goto(path)
+        page.goto(f"{url}{path}")
         expect(page.locator("#answered")).not_to_be_empty()
         return page
 

@@ -8,8 +8,8 @@ from tests.api import Api
 pytestmark = pytest.mark.slow
 
 
-def test_every_parameter_is_described(page: Page, api: Api) -> None:
-    page.goto("/docs")
+def test_every_parameter_is_described(page: Page, url: str, api: Api) -> None:
+    page.goto(f"{url}/docs")
     page.get_by_text("List custom models").click()
     document = api.get(path="/v1/openapi.json").body
     operation = document["paths"]["/custom-models"]["get"]
@@ -20,8 +20,8 @@ def test_every_parameter_is_described(page: Page, api: Api) -> None:
     expect(page.locator(".responses-table .response-col_status").first).to_be_visible()
 
 
-def test_requests_can_be_sent(page: Page, api: Api) -> None:
-    page.goto("/docs")
+def test_requests_can_be_sent(page: Page, url: str, api: Api) -> None:
+    page.goto(f"{url}/docs")
     page.get_by_text("List custom models").click()
     page.get_by_role("button", name="Try it out").click()
     page.locator("[data-param-name='maxItems'] input").fill("3")
@@ -31,7 +31,7 @@ def test_requests_can_be_sent(page: Page, api: Api) -> None:
     expect(page.locator(".live-responses-table")).to_contain_text(api.get("maxItems=3").arns[2])
 
 
-def test_it_links_to_the_explorer(page: Page) -> None:
-    page.goto("/docs")
+def test_it_links_to_the_explorer(page: Page, url: str) -> None:
+    page.goto(f"{url}/docs")
     page.get_by_role("link", name="Explorer").click()
     expect(page.get_by_role("heading", name="Custom models")).to_be_visible()

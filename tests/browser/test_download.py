@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Download, Page, Route, expect
+from playwright.sync_api import BrowserContext, Download, Page, Route, expect
 
 from emulators.bedrock import Emulator, throttle
 from emulators.faults import body, hang
@@ -41,16 +41,21 @@ def table(file: Download) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text(file).removeprefix("\ufeff"), newline=""), strict=True))
 
 
-def cell_for(page: Page, api: Api, name: str) -> str:
-    """Download a model with this name, and return the cell as it is in the file."""
+def cells_for(page: Page, url: str, api: Api, names: list[str]) -> list[str]:
+    """Download models with these names, and return the cells as they are in the file."""
     listing = api.get("maxItems=1").body
-    listing["modelSummaries"][0]["modelName"] = name
+    (model,) = listing["modelSummaries"]
+    listing["modelSummaries"] = [{**model, "modelName": name} for name in names]
     del listing["nextCursor"]
     page.route("**/v1/custom-models*", lambda route: route.fulfill(json=listing))
-    page.goto("/")
-    wait_for_status(page, "Model 1; last page.")
-    header, line = table(download(page, "CSV"))
-    return line[header.index("modelName")]
+    page.goto(url)
+    wait_for_status(page, f"Models 1 to {len(names)}; last page.")
+    header, *lines = table(download(page, "CSV"))
+    return [line[header.index("modelName")] for line in lines]
+
+
+def answer(status: int, content: Any) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(status=status, json=content)
 
 
 class TestFiles:
@@ -87,17 +92,15 @@ class TestFiles:
         assert [dict(zip(header, line, strict=True)) for line in lines] == models
         assert re.fullmatch(r"custom-models-\d{8}T\d{6}Z\.csv", file.suggested_filename)
 
-    @pytest.mark.parametrize(
-        "name", ['a"b', "a,b", "a\r\nb", "\N{LATIN SMALL LETTER E WITH ACUTE}\N{SNOWMAN}", " a ", "a=1"]
-    )
-    def test_csv_keeps_every_text(self, page: Page, api: Api, name: str) -> None:
-        assert cell_for(page, api, name) == name
+    def test_csv_keeps_every_text(self, page: Page, url: str, api: Api) -> None:
+        names = ['a"b', "a,b", "a\r\nb", "\N{LATIN SMALL LETTER E WITH ACUTE}\N{SNOWMAN}", " a ", "a=1"]
+        assert cells_for(page, url, api, names) == names
 
-    @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\N{FULLWIDTH EQUALS SIGN}"])
-    def test_no_cell_of_a_csv_is_a_formula(self, page: Page, api: Api, start: str) -> None:
+    def test_no_cell_of_a_csv_is_a_formula(self, page: Page, url: str, api: Api) -> None:
         # https://owasp.org/www-community/attacks/CSV_Injection
-        name = f'{start}HYPERLINK("http://x",A1)'
-        assert cell_for(page, api, name) == f"'{name}"
+        starts = ["=", "+", "-", "@", "\t", "\r", "\n", "\N{FULLWIDTH EQUALS SIGN}"]
+        names = [f'{start}HYPERLINK("http://x",A1)' for start in starts]
+        assert cells_for(page, url, api, names) == [f"'{name}" for name in names]
 
     def test_an_absent_field_is_an_empty_cell(self, open_page: Open, emulator: Emulator) -> None:
         summary = plausible_models(1)[0].summary()
@@ -191,7 +194,11 @@ class TestProgress:
         assert len(table(download(page, "CSV"))) == 1_501
 
 
-class TestTrouble:
+class TestWaiting:
+    @pytest.fixture
+    def context(self, own_context: BrowserContext) -> BrowserContext:
+        return own_context
+
     def test_it_waits_when_the_api_asks_for_it(self, open_page: Open, page: Page) -> None:
         answers = iter([(429, "200"), (503, "100"), None])
 
@@ -222,27 +229,25 @@ class TestTrouble:
         page.get_by_role("button", name="Cancel").click()
         expect(page.get_by_text("Cancelled. No file was saved.")).to_be_visible()
 
-    @pytest.mark.parametrize(
-        ("status", "content", "message"),
-        [
-            (502, {"title": "Title", "detail": "Do this.", "source": "a/b"}, "Title. Do this. Source: a/b. No file"),
-            (429, {"title": "Title", "detail": "No Retry-After."}, "Title. No Retry-After. No file"),
-            (502, {}, "Unexpected response. The response does not come from this API. No file"),
-            (200, None, "Unexpected response. The response does not come from this API. No file"),
-            (200, {"modelSummaries": []}, "Unexpected response. The response does not come from this API. No file"),
-        ],
-    )
-    def test_any_other_problem_ends_it(
-        self, open_page: Open, emulator: Emulator, status: int, content: Any, message: str
-    ) -> None:
+
+class TestTrouble:
+    def test_any_other_problem_ends_it(self, open_page: Open, emulator: Emulator) -> None:
+        foreign = "Unexpected response. The response does not come from this API. No file"
         emulator.load(plausible_models(1_500))
         page = open_page("/?maxItems=5")
         files = saved_files(page)
-        page.route("**/v1/custom-models?*cursor=*", lambda route: route.fulfill(status=status, json=content))
-        click(page, "CSV")
-        expect(page.get_by_text(message)).to_be_visible()
+        for status, content, message in (
+            (502, {"title": "Title", "detail": "Do this.", "source": "a/b"}, "Title. Do this. Source: a/b. No file"),
+            (502, {}, foreign),
+            (429, {"title": "Title", "detail": "No Retry-After."}, "Title. No Retry-After. No file"),
+            (200, None, foreign),
+            (400, {"title": "Title", "detail": "Do this."}, "Title. Do this. No file"),
+            (200, {"modelSummaries": []}, foreign),
+        ):
+            page.route("**/v1/custom-models?*cursor=*", answer(status, content), times=1)
+            click(page, "CSV")
+            expect(page.get_by_text(message)).to_be_visible()
         assert files == []
-        page.unroute("**/v1/custom-models?*cursor=*")
         assert len(table(download(page, "CSV"))) == 1_501
 
     def test_the_api_cannot_be_reached(self, open_page: Open) -> None:

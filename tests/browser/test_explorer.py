@@ -355,9 +355,9 @@ class TestProblems:
         page.get_by_role("button", name="Try again").click()
         wait_for_status(page, "Models 21 to 40; more pages follow.")
 
-    def test_the_openapi_document_cannot_be_loaded(self, page: Page) -> None:
+    def test_the_openapi_document_cannot_be_loaded(self, page: Page, url: str) -> None:
         page.route("**/v1/openapi.json", lambda route: route.fulfill(status=502, body="{}"))
-        page.goto("/?nameContains=churn")
+        page.goto(f"{url}/?nameContains=churn")
         expect(page.get_by_role("alert")).to_contain_text("Unexpected response")
         expect(page.get_by_role("button", name="Show models")).to_be_hidden()
         page.unroute("**/v1/openapi.json")
@@ -431,9 +431,13 @@ class TestEmpty:
 
 
 class TestSlow:
-    def test_waiting_is_shown_and_can_be_stopped(self, page: Page, emulator: Emulator) -> None:
+    @pytest.fixture
+    def context(self, own_context: BrowserContext) -> BrowserContext:
+        return own_context
+
+    def test_waiting_is_shown_and_can_be_stopped(self, page: Page, url: str, emulator: Emulator) -> None:
         page.clock.install()
-        page.goto("/?maxItems=20")
+        page.goto(f"{url}/?maxItems=20")
         wait_for_status(page, "Models 1 to 20; more pages follow.")
         emulator.misbehave(hang(5))
         page.get_by_role("button", name="Next").click()
@@ -563,8 +567,7 @@ class TestRequest:
         expand.click()
         expect(page.locator("#answered")).to_be_hidden()
 
-    def test_the_code_can_be_copied(self, context: BrowserContext, open_page: Open) -> None:
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
+    def test_the_code_can_be_copied(self, open_page: Open) -> None:
         page = open_page("/?maxItems=3")
         page.get_by_role("button", name="Copy request").click()
         expect(page.get_by_text("Copied.")).to_be_visible()

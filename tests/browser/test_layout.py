@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from emulators.bedrock import Emulator
 from emulators.faults import body
@@ -51,11 +51,13 @@ class TestShift:
 
     @pytest.mark.parametrize("size", [WIDE, NARROW])
     @pytest.mark.parametrize("path", ["/", "/?maxItems=20&nameContains=churn", "/?nameContains=none", "/?maxItems=0"])
-    def test_a_cold_load(self, page: Page, slowly: Callable[[Route], None], size: dict[str, int], path: str) -> None:
+    def test_a_cold_load(
+        self, page: Page, url: str, slowly: Callable[[Route], None], size: dict[str, int], path: str
+    ) -> None:
         page.set_viewport_size({"width": size["width"], "height": size["height"]})
         for slow in ("**/explorer.js", "**/v1/openapi.json", "**/v1/custom-models*"):
             page.route(slow, slowly)
-        page.goto(path)
+        page.goto(f"{url}{path}")
         expect(page.locator("#answered")).not_to_be_empty()
         assert shift(page) < MAX_SHIFT / 5
 
@@ -176,8 +178,7 @@ class TestArns:
         arn.get_by_role("button").focus()
         expect(tip).to_be_visible()
 
-    def test_it_can_be_copied(self, context: BrowserContext, open_page: Open, api: Api) -> None:
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
+    def test_it_can_be_copied(self, open_page: Open, api: Api) -> None:
         page = open_page("/?maxItems=3")
         model = api.get("maxItems=3").body["modelSummaries"][1]
         for name, field in (("ARN of", "modelArn"), ("ARN of the base model of", "baseModelArn")):
