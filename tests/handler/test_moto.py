@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from custom_models.bootstrap import build
 from tests.api import KEY, Api, isolate
@@ -15,6 +14,9 @@ COUNT = 23
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     """A moto server with some custom models, made by customization jobs."""
+    # Imported here because it is slow, and would delay collecting the tests.
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -14,12 +14,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import aws_cdk as cdk
 import botocore.compat
 import botocore.loaders
 import botocore.session
 import pytest
-from aws_cdk.assertions import Annotations, Match
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import ClientError
@@ -31,8 +29,6 @@ from botocore.regions import EndpointResolver
 from emulators.models import ACCOUNT
 from infra import bundling
 from infra.bundling import BundlingError, bundle, find_interpreter
-from infra.config import Config
-from infra.stack import CustomModelsStack
 from tests.api import KEY
 
 pytestmark = pytest.mark.slow
@@ -509,40 +505,13 @@ class TestModes:
             import_handler(theirs, "setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 
-class TestWithoutThePythonVersion:
-    @pytest.fixture(autouse=True)
-    def _no_interpreter(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(bundling, "find_interpreter", lambda: None)
-
-    def test_the_stack_warns_of_slow_starts_and_says_how_to_fix_it(self, tmp_path: Path) -> None:
-        context = {"bytecode": "optional"}
-        app = cdk.App(outdir=str(tmp_path), context=context, builtin_cloud_formation_validation=False)
-        stack = CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev"))
-        (asset,) = tmp_path.glob("asset.*")
-        assert not list(asset.rglob("*.pyc"))
-        import_handler(asset)
-        warning = Match.string_like_regexp(
-            r"no Python 3\.13.*no bytecode.*each cold start takes about three times as long.*uv python install 3\.13"
-        )
-        Annotations.from_stack(stack).has_warning("*", warning)
-
-    def test_bundle_returns_false(self, tmp_path: Path) -> None:
-        assert bundle(tmp_path) is False
-
-    @pytest.mark.parametrize("context", [{}, {"bytecode": "required"}])
-    def test_by_default_the_synthesis_fails_and_says_what_to_install(
-        self, tmp_path: Path, context: dict[str, str]
-    ) -> None:
-        app = cdk.App(outdir=str(tmp_path), context=context)
-        with pytest.raises(BundlingError, match=r"^There is no Python 3\.13 .*`uv python install 3\.13`.*optional\.$"):
-            CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev"))
-
-
-def test_with_bytecode_the_stack_has_no_warnings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.function.bundle", lambda target, **_: (target / "handler.py").touch() or True)
-    app = cdk.App(outdir=str(tmp_path), builtin_cloud_formation_validation=False)
-    stack = CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev"))
-    assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+def test_without_the_python_version_the_bundle_works_and_has_no_bytecode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundling, "find_interpreter", lambda: None)
+    assert bundle(tmp_path) is False
+    assert not list(tmp_path.rglob("*.pyc"))
+    import_handler(tmp_path)
 
 
 class TestErrors:

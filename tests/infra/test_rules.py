@@ -3,20 +3,21 @@
 cdk-nag runs here, not in the app, where a finding could block a deployment.
 """
 
+from __future__ import annotations
+
 import json
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import aws_cdk as cdk
 import pytest
-from cdk_nag import AwsSolutionsChecks
-from constructs import IConstruct
 
 from infra.config import Config
-from infra.stack import CustomModelsStack
 from tests.infra.settings import STAGES
 from tests.installed import script
+
+if TYPE_CHECKING:
+    from constructs import IConstruct
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -74,6 +75,11 @@ def accepted(config: Config) -> list[Accepted]:
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The stacks of all stages, and cdk-nag's report with the accepted findings acknowledged."""
+    import aws_cdk as cdk
+    from cdk_nag import AwsSolutionsChecks
+
+    from infra.stack import CustomModelsStack
+
     outdir = tmp_path_factory.mktemp("assembly")
     # No bundling: neither cdk-nag nor cfn-lint looks at the function's code.
     app = cdk.App(context={"aws:cdk:bundling-stacks": []}, outdir=str(outdir))

@@ -1,22 +1,30 @@
 """The stack's template: permissions, the effect of each setting, gateway responses, and monitoring."""
 
+from __future__ import annotations
+
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aws_cdk as cdk
 import pytest
-from aws_cdk.assertions import Template
 
-from infra import monitoring, rest_api
+from infra.bundling import BundlingError
 from infra.config import Config
-from infra.stack import CustomModelsStack
+
+if TYPE_CHECKING:
+    from aws_cdk import Stack
+    from aws_cdk.assertions import Template
 
 pytestmark = pytest.mark.slow  # the CDK takes seconds to start
 
 
 def synthesized(**settings: Any) -> Template:
+    import aws_cdk as cdk
+    from aws_cdk.assertions import Template
+
+    from infra.stack import CustomModelsStack
+
     # No bundling: these tests do not look at the function's code. No validation: test_rules.py has it.
     app = cdk.App(context={"aws:cdk:bundling-stacks": []}, builtin_cloud_formation_validation=False)
     config = Config(**{"stage": "dev", **settings})
@@ -295,8 +303,9 @@ class TestResourcePolicy:
 
 class TestGatewayResponses:
     def test_every_type_of_gateway_response_is_configured(self, template: Template) -> None:
-        names = {name for name in dir(cdk.aws_apigateway.ResponseType) if name.isupper()}
-        types = {getattr(cdk.aws_apigateway.ResponseType, name).response_type for name in names}
+        from aws_cdk.aws_apigateway import ResponseType
+
+        types = {getattr(ResponseType, name).response_type for name in dir(ResponseType) if name.isupper()}
         found = [response["ResponseType"] for response in resources(template, "AWS::ApiGateway::GatewayResponse")]
         assert sorted(found) == sorted(types)
 
@@ -337,11 +346,13 @@ class TestGatewayResponses:
 
     def test_problem_types_have_the_same_prefix_as_the_functions(self) -> None:
         from custom_models.adapters.rest_api.problem import TYPE_PREFIX
+        from infra import rest_api
 
         assert rest_api.PROBLEM_TYPE_PREFIX == TYPE_PREFIX
 
     def test_their_kinds_are_documented(self) -> None:
         from custom_models.adapters.rest_api.openapi import document
+        from infra import rest_api
 
         kinds = {f"`{response.kind}`" for response in rest_api.GATEWAY_RESPONSES} - {"`not-found`"}
         listing = json.loads(document())["paths"]["/custom-models"]["get"]
@@ -380,6 +391,7 @@ class TestMonitoring:
     def test_metrics_and_outcomes_are_the_functions(self) -> None:
         from custom_models.adapters import telemetry
         from custom_models.adapters.rest_api.problem import STATUS
+        from infra import monitoring
 
         assert monitoring.NAMESPACE == telemetry.NAMESPACE
         assert monitoring.OUTCOME == telemetry.OUTCOME
@@ -504,6 +516,50 @@ def taggable(kind: str) -> bool:
 
 def versions(template: Template) -> set[str]:
     return set(template.find_resources("AWS::Lambda::Version"))
+
+
+class TestBytecode:
+    """The stack without the function's Python version, and with it."""
+
+    def synthesize(self, folder: Path, **context: str) -> Stack:
+        import aws_cdk as cdk
+
+        from infra.stack import CustomModelsStack
+
+        app = cdk.App(outdir=str(folder), context=context, builtin_cloud_formation_validation=False)
+        return CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev"))
+
+    @pytest.fixture
+    def built(self, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+        """Replace the bundle by an empty one, which has bytecode if the last item of this list says so."""
+        results: list[bool] = []
+        monkeypatch.setattr("infra.function.bundle", lambda target, **_: (target / "handler.py").touch() or results[-1])
+        return results
+
+    def test_it_warns_of_slow_starts_and_says_how_to_fix_it(self, tmp_path: Path, built: list[bool]) -> None:
+        from aws_cdk.assertions import Annotations, Match
+
+        built.append(False)
+        warning = Match.string_like_regexp(
+            r"no Python 3\.13.*no bytecode.*each cold start takes about three times as long.*uv python install 3\.13"
+        )
+        stack = self.synthesize(tmp_path, bytecode="optional")
+        Annotations.from_stack(stack).has_warning("*", warning)
+
+    def test_with_bytecode_there_are_no_warnings(self, tmp_path: Path, built: list[bool]) -> None:
+        from aws_cdk.assertions import Annotations, Match
+
+        built.append(True)
+        stack = self.synthesize(tmp_path)
+        assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+
+    @pytest.mark.parametrize("context", [{}, {"bytecode": "required"}])
+    def test_by_default_the_synthesis_fails_and_says_what_to_install(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context: dict[str, str]
+    ) -> None:
+        monkeypatch.setattr("infra.bundling.find_interpreter", lambda: None)
+        with pytest.raises(BundlingError, match=r"^There is no Python 3\.13 .*`uv python install 3\.13`.*optional\.$"):
+            self.synthesize(tmp_path, **context)
 
 
 def test_output_names(template: Template) -> None:
