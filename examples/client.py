@@ -86,12 +86,12 @@ def custom_models(url: str, /, **filters: str | int | bool) -> Listing:
             machine; or boto3 cannot load the credentials, or they cannot be those of AWS.
         OSError: there is no response, or only a part of one.
     """
-    session = _session(url)
+    session, opener = _session(url), _opener(url)
     query = {"maxItems": str(PAGE_SIZE)}
     query |= {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in filters.items()}
     for left in reversed(range(WALKS)):
         try:
-            return _walk(f"{url.rstrip('/')}/v1/custom-models", query, session)
+            return _walk(f"{url.rstrip('/')}/v1/custom-models", query, session, opener)
         except ApiError as error:
             if error.kind not in STARTS_AGAIN or not left:
                 raise
@@ -99,10 +99,10 @@ def custom_models(url: str, /, **filters: str | int | bool) -> Listing:
     raise AssertionError("the last walk returns or raises")
 
 
-def _walk(url: str, query: dict[str, str], session: boto3.Session | None) -> Listing:
+def _walk(url: str, query: dict[str, str], session: boto3.Session | None, opener: OpenerDirector) -> Listing:
     models: list[dict[str, str]] = []
     while True:
-        page = _get(url, query, session)
+        page = _get(url, query, session, opener)
         models += page["modelSummaries"]
         if not page.get("nextCursor"):  # only this means the end: a page may be short or empty
             return Listing(models, page.get("coverage"))
@@ -146,14 +146,14 @@ def _credentials(session: boto3.Session) -> ReadOnlyCredentials | None:
     return credentials
 
 
-def _get(url: str, query: dict[str, str], session: boto3.Session | None) -> Any:
+def _get(url: str, query: dict[str, str], session: boto3.Session | None, opener: OpenerDirector) -> Any:
     for left in reversed(range(ATTEMPTS)):
         request = AWSRequest("GET", url, params=query)
         if session and (credentials := _credentials(session)):
             SigV4Auth(credentials, "execute-api", session.region_name).add_auth(request)
         signed = request.prepare()
         try:
-            with _opener(url).open(Request(signed.url, headers=dict(signed.headers)), timeout=TIMEOUT) as response:  # noqa: S310
+            with opener.open(Request(signed.url, headers=dict(signed.headers)), timeout=TIMEOUT) as response:  # noqa: S310
                 status, headers, content = response.status, response.headers, response.read()
         except HTTPException as error:
             raise ConnectionError(f"there is no complete response: {error!r}") from error

@@ -1,7 +1,9 @@
 """The function as the examples call it: over HTTP, and through Lambda's Invoke API."""
 
 import json
+import logging
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,10 +16,11 @@ from emulators.bedrock import Emulator
 from emulators.lambda_invoke import InvokeApi
 from emulators.lambda_runtime import Function, runtime_client_in
 from emulators.server import Request, Response, json_response
+from examples import client
 from infra.bundling import bundle
 from local import api_gateway
 from tests.api import KEY, Api, isolate
-from tests.examples.function import Reply, Serve
+from tests.examples.function import Reply, Run, Serve
 
 
 @pytest.fixture
@@ -31,6 +34,24 @@ def serve() -> Iterator[Serve]:
 def url(new_api: Callable[[], Api], serve: Serve) -> str:
     """The URL of a new API, with botocore's retry quota unused."""
     return serve(new_api().handler)
+
+
+@pytest.fixture
+def client_main(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run client.py with arguments in this process, which has imported boto3 already. The API must not log here."""
+
+    def main(*arguments: str) -> subprocess.CompletedProcess[str]:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setattr(sys, "argv", ["client.py", *arguments])
+            monkeypatch.setattr(logging.root, "handlers", [])  # with those of pytest, main would not add its own
+            try:
+                status = client.main()
+            except SystemExit as end:  # its code is a status or a message
+                status = end.code if isinstance(end.code, int) else 1
+                sys.stderr.write("" if status == end.code else f"{end.code}\n")
+        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+
+    return main
 
 
 @pytest.fixture(scope="session")

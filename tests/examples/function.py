@@ -1,6 +1,7 @@
 """What the examples call: the emulator's models, scripted responses, and the types of the fixtures that serve them."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -9,6 +10,7 @@ from local.api_gateway import Context, Handler
 
 Serve: TypeAlias = Callable[[Handler], str]
 Reply: TypeAlias = Callable[..., list[Any]]
+Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 
 MODELS = newest_first(plausible_models(300))
 ARNS = [model.arn for model in MODELS]

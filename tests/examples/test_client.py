@@ -21,7 +21,7 @@ from emulators.models import ACCOUNT
 from emulators.sts import Sts
 from examples.client import ApiError, custom_models
 from tests.api import Api
-from tests.examples.function import ARNS, MODELS, Serve, responding
+from tests.examples.function import ARNS, MODELS, Run, Serve, responding
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "client.py"
 BUSY: tuple[Fault, ...] = (throttle, throttle, throttle)
@@ -427,25 +427,24 @@ class TestNetwork:
 
 
 class TestCommandLine:
+    """test_coverage.py has more tests of it."""
+
     @pytest.fixture
-    def run(self, new_api: Callable[[], Api], serve: Serve) -> Callable[..., subprocess.CompletedProcess[str]]:
-        url = serve(new_api().handler)
+    def run(self, new_api: Callable[[], Api], serve: Serve) -> Run:
+        """Start a process with the URL of the real function."""
+        command = [sys.executable, str(SCRIPT), serve(new_api().handler)]
+        return lambda *filters: subprocess.run([*command, *filters], check=False, text=True, capture_output=True)
 
-        def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-            command = [sys.executable, str(SCRIPT), *(argument.replace("URL", url) for argument in arguments)]
-            return subprocess.run(command, check=False, text=True, capture_output=True)
-
-        return run
-
-    def test_it_prints_one_line_of_json_per_model(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-        done = run("URL", "nameContains=churn", "maxItems=10")
+    @pytest.mark.slow
+    def test_it_prints_one_line_of_json_per_model(self, run: Run) -> None:
+        done = run("nameContains=churn", "maxItems=10")
         assert (done.returncode, done.stderr) == (0, "")
         found = arns(json.loads(line) for line in done.stdout.splitlines())
         assert found == [model.arn for model in MODELS if "churn" in model.name]
 
     @pytest.mark.slow
-    def test_an_error_response(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-        done = run("URL", "maxItems")
+    def test_an_error_response(self, run: Run) -> None:
+        done = run("maxItems")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("client: 400 invalid-query: maxItems ")
 
@@ -454,26 +453,25 @@ class TestCommandLine:
         [("http://localhost:abc", ""), ("file://localhost/etc", ""), ("http://127.0.0.1:9", "TOKEN\r")],
     )
     def test_an_error_without_a_response_is_one_line(
-        self,
-        run: Callable[..., subprocess.CompletedProcess[str]],
-        monkeypatch: pytest.MonkeyPatch,
-        url: str,
-        token: str,
+        self, client_main: Run, monkeypatch: pytest.MonkeyPatch, url: str, token: str
     ) -> None:
         monkeypatch.setenv("AWS_SESSION_TOKEN", token)
-        done = run(url)
+        done = client_main(url)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
         assert done.stderr.startswith("client: ")
         assert "TOKEN" not in done.stderr
 
-    def test_only_the_url_is_required(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-        done = run()
+    def test_only_the_url_is_required(self, client_main: Run) -> None:
+        done = client_main()
         assert done.returncode == 2
         assert done.stderr.endswith("the following arguments are required: URL\n")
 
-    @pytest.mark.slow
-    def test_usage_errors(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-        done = run("URL", "maxItems=1", "maxItems=2")
+    def test_usage_errors(self, client_main: Run) -> None:
+        done = client_main("http://127.0.0.1:9", "maxItems=1", "maxItems=2")
         assert done.returncode == 2
         assert "a parameter is given twice" in done.stderr
-        assert "NAME=VALUE" in run("--help").stdout
+
+    def test_help(self, client_main: Run) -> None:
+        done = client_main("--help")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "NAME=VALUE" in done.stdout

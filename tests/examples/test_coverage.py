@@ -4,7 +4,6 @@ The API's responses are scripted, or those of the real function with an inventor
 """
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -22,10 +21,9 @@ from emulators import server
 from emulators.bedrock import Organization, deny, unknown_operation
 from emulators.models import ACCOUNT, plausible_models
 from emulators.sts import Sts
-from examples import client
 from local.api_gateway import Context, Handler
 from tests.api import KEY
-from tests.examples.function import Serve, responding
+from tests.examples.function import Run, Serve, responding
 from tests.installed import NODE, NPM_PACKAGES, require
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -33,7 +31,6 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.slow
 
 Api: TypeAlias = Handler | list[tuple[int, Any]]
-Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 Start: TypeAlias = Callable[..., subprocess.Popen[str]]
 
 
@@ -92,24 +89,16 @@ def run_process(start: Start) -> Run:
 
 
 @pytest.fixture
-def run(script: str, run_process: Run, serving: Callable[[Api], str], capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the script like ``run_process``, but client.py in this process, which has imported boto3 already."""
+def run(script: str, run_process: Run, serving: Callable[[Api], str], client_main: Run) -> Run:
+    """Run the script like ``run_process``, but client.py in this process."""
 
-    def main(api: Api, *parameters: str) -> subprocess.CompletedProcess[str]:
-        arguments = [script, serving(api), *parameters]
+    def run(api: Api, *parameters: str) -> subprocess.CompletedProcess[str]:
         with pytest.MonkeyPatch.context() as monkeypatch:
             for name in CREDENTIALS:
                 monkeypatch.delenv(name)
-            monkeypatch.setattr(sys, "argv", arguments)
-            monkeypatch.setattr(logging.root, "handlers", [])  # with those of pytest, main would not add its own
-            try:
-                status = client.main()
-            except SystemExit as end:
-                status = 1
-                sys.stderr.write(f"{end}\n")
-        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+            return client_main(serving(api), *parameters)
 
-    return main if script == "client.py" else run_process
+    return run if script == "client.py" else run_process
 
 
 def page(*arns: str, cursor: str | None = None, unreachable: list[str] | None = None, sources: int = 4) -> Any:

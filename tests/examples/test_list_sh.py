@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
@@ -15,7 +15,7 @@ from emulators import server
 from emulators.bedrock import Emulator, throttle, unknown_operation
 from local.api_gateway import Context, Handler
 from tests.api import Api
-from tests.examples.function import ARNS, MODELS, Serve
+from tests.examples.function import ARNS, MODELS, Run, Serve
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "list.sh"
 
@@ -26,8 +26,6 @@ pytestmark = [
         for program in ("bash", "curl", "jq")
     ),
 ]
-
-Run: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
