@@ -1,6 +1,5 @@
 """Plausible custom models for the Bedrock emulator."""
 
-import functools
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -64,7 +63,6 @@ def newest_first(models: Iterable[Model]) -> list[Model]:
     return sorted(models, key=lambda model: (model.created, model.arn), reverse=True)
 
 
-@functools.lru_cache(maxsize=64)
 def plausible_models(count: int, seed: int = 0, account: str = ACCOUNT, region: str = REGION) -> Sequence[Model]:
     """Return this many models of a source, newest first.
 
@@ -79,7 +77,7 @@ def plausible_models(count: int, seed: int = 0, account: str = ACCOUNT, region: 
         if rng.random() > 0.05:
             created -= timedelta(seconds=rng.randint(60, 86_400), milliseconds=rng.randint(0, 999))
         models.append(_plausible(rng, number, created, models, (account, region)))
-    return tuple(models)
+    return models
 
 
 def _plausible(

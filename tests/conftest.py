@@ -41,7 +41,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 2
 
 
-_SHARING = ("tests/clients/", "tests/e2e/", "tests/runtime/")
+_SHARING = ("tests/clients/", "tests/e2e/", "tests/infra/", "tests/runtime/")
 
 
 class _Scheduling(LoadFileScheduling):  # type: ignore[misc]
@@ -55,6 +55,12 @@ class _Scheduling(LoadFileScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
     """Distribute the tests of `make test`."""
     return _Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with slow tests first, so that at the end no worker waits long for the others."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)
@@ -78,11 +84,14 @@ def shared_emulator() -> Iterator[tuple[Emulator, str]]:
         yield emulator, url
 
 
+_MODELS = plausible_models(300)
+
+
 @pytest.fixture
 def emulator(shared_emulator: tuple[Emulator, str], monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """An emulator of Bedrock with 300 models, set as the endpoint of the test's Bedrock clients."""
     emulator, url = shared_emulator
-    emulator.load(plausible_models(300))
+    emulator.load(_MODELS)
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", url)
     return emulator
 
