@@ -255,7 +255,7 @@ class TestInventory:
         return function
 
     def test_all_sources_in_order(self, run_process: Run, function: Callable[..., Handler]) -> None:
-        done = run_process(function(ACCOUNT, MEMBER), "maxItems=7")
+        done = run_process(function(ACCOUNT, MEMBER), "maxItems=15")
         assert (done.returncode, done.stderr) == (0, "")
         assert sources(done) == [source for source in SOURCES for _ in range(10)]
         assert len({*arns(done)}) == 40
@@ -273,7 +273,7 @@ class TestInventory:
         self, run_process: Run, function: Callable[..., Handler], organization: Organization
     ) -> None:
         organization.sources[SOURCES[2]].misbehave(always=deny)
-        done = run_process(function(ACCOUNT, MEMBER), "maxItems=7", "allowPartial=true")
+        done = run_process(function(ACCOUNT, MEMBER), "maxItems=15", "allowPartial=true")
         assert (done.returncode, {*sources(done)}) == (3, {*SOURCES} - {SOURCES[2]})
         assert done.stderr.endswith(f": INCOMPLETE: 1 of 4 sources missing: {SOURCES[2]} (upstream-denied)\n")
 
