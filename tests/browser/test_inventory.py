@@ -41,7 +41,7 @@ def sources() -> Sequence[str]:
     return SOURCES
 
 
-def models_in(sources: Sequence[str], count: int) -> dict[str, list[Model]]:
+def models_in(sources: Sequence[str], count: int) -> dict[str, Sequence[Model]]:
     """Return so many models for each source."""
     pairs = {source: source.split("/") for source in sources}
     return {
