@@ -21,6 +21,8 @@ from tests.hostile.contract import PROBLEMS
 if TYPE_CHECKING:
     from schemathesis import Case
 
+pytestmark = pytest.mark.slow
+
 EXCLUDED_CHECKS = [
     # The stand-in for API Gateway accepts unsigned requests. On AWS, IAM rejects them before the function is called.
     "ignored_auth",
@@ -51,7 +53,6 @@ def url(api: Api) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.slow
 def test_schemathesis_finds_no_problem_in_valid_and_invalid_requests(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

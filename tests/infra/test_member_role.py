@@ -110,6 +110,7 @@ def test_the_command_reports_errors_in_one_line() -> None:
     assert done.stderr == "custom-models: stages.dev has no inventory, so no role is needed.\n"
 
 
+@pytest.mark.slow
 def test_it_has_no_parameters_and_cfn_lint_accepts_it(tmp_path: Path) -> None:
     config = Config.read({"stage": "dev", "stages": {"dev": GOOD}}.get)
     content = template(config)

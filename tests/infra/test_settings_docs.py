@@ -74,6 +74,7 @@ def test_the_key_policy_is_for_the_resources_of_the_stage() -> None:
     assert groups.endswith(":log-group:custom-models-prod-*")
 
 
+@pytest.mark.slow
 def test_the_template_of_a_custom_domain_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "domain.yaml"
     path.write_text(code(TEXT, "yaml")[0])

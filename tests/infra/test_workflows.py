@@ -18,6 +18,7 @@ def jobs(path: Path) -> list[dict[str, Any]]:
     return list(yaml.safe_load(path.read_text())["jobs"].values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "paths"),
     [
