@@ -361,13 +361,15 @@ CHECKS = (
 
 
 def run(api: Api, checks: Sequence[Check] = CHECKS) -> bool:
-    """Run the checks, print a table of them, and return whether everything is as expected."""
+    """Run the checks, print a table of them and what differs, and return whether everything is as expected."""
     rows = []
     for check in checks:
         progress(f"Checking {check.name} ...")
         rows.append(_row(check, api))
     print(Table("", ("", "check", "expected", "found"), rows, text_columns=range(4)))
-    return "DIFFERS" not in {verdict for verdict, *_ in rows}
+    differing = [name for verdict, name, *_ in rows if verdict == "DIFFERS"]
+    progress(f"{len(differing)} of {len(rows)} checks differ: {', '.join(differing)}." if differing else "As expected.")
+    return not differing
 
 
 def _row(check: Check, api: Api) -> tuple[str, str, str, str]:

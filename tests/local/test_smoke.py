@@ -52,6 +52,9 @@ def check(run: Callable[..., tuple[int, str, str]]) -> Callable[[Handler], tuple
         assert SIGNED["AWS_SECRET_ACCESS_KEY"] not in printed + progress
         rows = [line for line in printed.splitlines() if line.startswith("| ")][2:]
         cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+        differing = [name for verdict, name, *_ in cells if verdict == "DIFFERS"]
+        conclusion = f"{len(differing)} of {len(cells)} checks differ: {', '.join(differing)}."
+        assert (conclusion if differing else "As expected.") in progress.splitlines()
         return status, {name: (verdict, found) for verdict, name, _, found in cells}
 
     return check
