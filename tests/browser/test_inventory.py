@@ -65,6 +65,8 @@ def api(organization: Organization, sources: Sequence[str], monkeypatch: pytest.
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts_url)
         monkeypatch.setenv("INVENTORY", json.dumps({"sources": entries, "memberRoleName": "reader"}))
         monkeypatch.setenv("CURSOR_KEY", KEY)
+        # botocore waits up to two seconds before a retry; the tests do not have to.
+        monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
         yield Api(build())
 
 
