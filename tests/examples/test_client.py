@@ -23,6 +23,8 @@ from examples.client import ApiError, custom_models
 from tests.api import Api
 from tests.examples.function import ARNS, MODELS, Run, Serve, responding
 
+pytestmark = pytest.mark.slow  # HTTP, and waits before retries
+
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "client.py"
 BUSY: tuple[Fault, ...] = (throttle, throttle, throttle)
 """As many failures as botocore makes attempts, so that the API returns 429."""
@@ -435,14 +437,12 @@ class TestCommandLine:
         command = [sys.executable, str(SCRIPT), serve(new_api().handler)]
         return lambda *filters: subprocess.run([*command, *filters], check=False, text=True, capture_output=True)
 
-    @pytest.mark.slow
     def test_it_prints_one_line_of_json_per_model(self, run: Run) -> None:
         done = run("nameContains=churn", "maxItems=10")
         assert (done.returncode, done.stderr) == (0, "")
         found = arns(json.loads(line) for line in done.stdout.splitlines())
         assert found == [model.arn for model in MODELS if "churn" in model.name]
 
-    @pytest.mark.slow
     def test_an_error_response(self, run: Run) -> None:
         done = run("maxItems")
         assert (done.returncode, done.stdout) == (1, "")

@@ -15,6 +15,8 @@ from emulators.models import plausible_models
 from emulators.server import Response
 from tests.api import Api
 
+pytestmark = pytest.mark.slow  # many requests at a time
+
 
 def test_concurrent_walks_each_find_their_own_models(
     api: Api, emulator: Emulator, lines: Callable[[], list[dict[str, Any]]]

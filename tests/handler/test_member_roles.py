@@ -42,6 +42,8 @@ from tests.organization import (
     until,
 )
 
+pytestmark = pytest.mark.slow  # each test starts a function with several clients
+
 Logged = Callable[[], dict[str, Any]]
 
 OF_MEMBER = [f"{MEMBER}/{region}" for region in REGIONS]

@@ -8,6 +8,8 @@ import pytest
 from custom_models.bootstrap import build
 from tests.api import KEY, Api, isolate
 
+pytestmark = pytest.mark.slow  # moto takes seconds to start
+
 COUNT = 23
 
 

@@ -31,6 +31,8 @@ from tests.organization import (
     until,
 )
 
+pytestmark = pytest.mark.slow  # each test starts a function with several clients
+
 Logged = Callable[[], dict[str, Any]]
 
 FIRST, SECOND, *_, LAST = SOURCES

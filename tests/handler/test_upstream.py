@@ -105,6 +105,7 @@ class TestRetries:
         assert (line["upstream_pages"], line["upstream_retries"]) == (1, 2)
         assert line["upstream_throttles"] == (2 if fault is throttle else 0)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("fault", "kind", "attempts"), LASTING_FAILURES.values(), ids=LASTING_FAILURES)
     def test_a_lasting_failure_is_reported_after_one_or_three_attempts(
         self, new_api: NewApi, emulator: Emulator, fault: Fault, kind: str, attempts: int
@@ -240,6 +241,7 @@ summaries_with_any_values = st.fixed_dictionaries(
 
 
 class TestAgainstBotocore:
+    @pytest.mark.slow
     @given(
         summaries=st.lists(summaries_with_any_values, min_size=1, max_size=5),
         token=st.none() | st.just("next"),

@@ -15,6 +15,8 @@ from emulators.bedrock import Emulator
 from emulators.models import plausible_models
 from tests.api import Api, Response
 
+pytestmark = pytest.mark.slow  # whole listings, page by page
+
 sizes = st.integers(1, 30)
 filters = st.fixed_dictionaries(
     {},

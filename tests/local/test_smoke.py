@@ -18,6 +18,8 @@ from local.api_gateway import Handler, serve
 from tests.api import NOWHERE, Api
 from tools import smoke
 
+pytestmark = pytest.mark.slow  # twenty requests in each test
+
 Findings = dict[str, tuple[str, str]]
 
 NO_URL = "URL must be the output Url of a deployment, such as https://…/prod/,"
@@ -348,10 +350,8 @@ def serve_bytes(head: bytes, body: bytes, times: int, pause: float) -> Iterator[
 @pytest.mark.parametrize(
     ("head", "body", "times", "pause", "message"),
     [
-        pytest.param(
-            *(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b" ", 15, 0.2, "timed out"), marks=pytest.mark.slow
-        ),
-        pytest.param(*(b"HTTP/1.1 200 OK\r\nX-Endless: ", b" ", 15, 0.2, "timed out"), marks=pytest.mark.slow),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b" ", 15, 0.2, "timed out"),
+        (b"HTTP/1.1 200 OK\r\nX-Endless: ", b" ", 15, 0.2, "timed out"),
         (b"HTTP/1.1 200 OK\r\n\r\n", b" " * 1_000_000, 400, 0, "the body has more than 10,000,000 bytes"),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 400000000\r\n\r\n",

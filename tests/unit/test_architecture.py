@@ -1,6 +1,7 @@
 """Which module may import which."""
 
 import ast
+import functools
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -24,8 +25,13 @@ def modules(path: Path) -> list[Path]:
     return found
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -108,7 +114,7 @@ def test_mypy_reads_each_module_of_the_cdk_that_is_imported() -> None:
     nodes = [
         node
         for path in [ROOT / "app.py", *modules(ROOT / "infra"), *modules(ROOT / "tests")]
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("aws_cdk")
     ]
     imported = {f"{node.module}.{alias.name}" for node in nodes for alias in node.names if alias.name.islower()}

@@ -351,6 +351,7 @@ class TestUnusable:
 class TestSecrecy:
     KEY, TOO_SHORT = "this key must be seen by nobody at all", "correct horse"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "fault",
         [

@@ -425,6 +425,7 @@ class TestNothingListed:
 
 
 class TestLookAhead:
+    @pytest.mark.slow
     @pytest.mark.parametrize("max_items", [1000, 100, 30, 10])
     @pytest.mark.parametrize("models", [0, 2, 10, 12, 25, 40, 300])
     def test_few_calls_are_wasted(self, max_items: int, models: int) -> None:
