@@ -58,8 +58,8 @@ invoke: .venv/function ## Invoke the function directly, once; its log goes to st
 	@$(BIN)/python -m local invoke $(MODELS_FROM) "$$EVENT"
 
 ##@ Check the code
-check: lint ## Lint, and run all tests except the slow ones: two minutes
-	@$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
+check: lint ## Lint, and run the quick tests: half a minute
+	@$(BIN)/python -m pytest $(addprefix tests/,emulators handler infra local unit) -n auto --dist worksteal -m 'not slow'
 
 test: lint node_modules/.installed .venv-ministack/installed ## Run everything that CI runs: some minutes
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --hypothesis-profile thorough

@@ -207,7 +207,6 @@ class TestDirectEvents:
     def test_events_of_other_services_are_rejected(self, attack: Attack, event: Json) -> None:
         assert isinstance(attack(event), errors.InvalidQuery)
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("name", [*NAMES, "x" * LARGEST_EVENT])
     @pytest.mark.parametrize("character", ["a", "9", " ", "-", ".", "\0", "\ud800"])
     def test_the_largest_events_are_rejected(

@@ -76,7 +76,6 @@ def packed(content: bytes) -> str:
 
 
 class TestDamaged:
-    @pytest.mark.slow
     def test_a_cursor_with_any_bit_flipped_is_rejected(self, api: Api, emulator: Emulator, genuine: str) -> None:
         for place in range(len(genuine)):
             for bit in range(8):
@@ -313,7 +312,6 @@ class TestBombs:
             api.invoke({"cursor": cursor})
         assert [size > 2000 for size in decompressed] == [True]
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("megabytes", [1, 5, 100])
     def test_unsigned_cursors_and_those_of_another_key_are_not_decompressed(
         self, require_rejected: RequireRejected, decompressed: list[int], megabytes: int
