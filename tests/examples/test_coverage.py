@@ -204,7 +204,7 @@ class TestErrors:
         ],
     )
     def test_a_malformed_coverage_is_an_error(self, run: Run, coverage: Any) -> None:
-        done = run([(200, {"modelSummaries": [{"modelArn": "b"}], "coverage": coverage})])
+        done = run([page("a", cursor="1"), (200, {"modelSummaries": [{"modelArn": "b"}], "coverage": coverage})])
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
         assert '"coverage":' in done.stderr
 
