@@ -41,7 +41,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 2
 
 
-_SHARING = ("tests/clients/", "tests/e2e/", "tests/infra/", "tests/runtime/")
+_SHARING = ("tests/browser/", "tests/clients/", "tests/e2e/", "tests/infra/", "tests/runtime/")
 
 
 class _Scheduling(LoadFileScheduling):  # type: ignore[misc]
