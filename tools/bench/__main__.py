@@ -77,7 +77,8 @@ def _machine() -> str:
     outputs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for command in commands]
     model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     processor = f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores"
-    system = f"{platform.freedesktop_os_release()['PRETTY_NAME']}, Linux {platform.release()}"
+    kernel = ".".join(platform.release().split(".")[:2])  # the rest names a build
+    system = f"{platform.freedesktop_os_release()['PRETTY_NAME']}, Linux {kernel}"
     versions = ", ".join(output.strip() for output in outputs)
     return f"{datetime.now(UTC):%Y-%m-%d}, `make bench`: {processor}; {system}; {versions}."
 
