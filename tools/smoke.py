@@ -366,7 +366,7 @@ def run(api: Api, checks: Sequence[Check] = CHECKS) -> bool:
     for check in checks:
         progress(f"Checking {check.name} ...")
         rows.append(_row(check, api))
-    print(Table("", ("", "check", "expected", "found"), rows, text_columns=range(4)))
+    print(Table("", ("", "check", "expected", "found"), rows, text_columns=range(4)), flush=True)
     differing = [name for verdict, name, *_ in rows if verdict == "DIFFERS"]
     progress(f"{len(differing)} of {len(rows)} checks differ: {', '.join(differing)}." if differing else "As expected.")
     return not differing
