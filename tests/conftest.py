@@ -38,9 +38,9 @@ settings.register_profile("thorough", settings.get_profile("everyday"), max_exam
 settings.load_profile("everyday")
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Use two workers more than there are processors, because tests often wait for servers and timeouts."""
-    return (os.cpu_count() or 1) + 2
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Use more workers than there are processors: tests wait for servers and timeouts, those of `make test` often."""
+    return (os.cpu_count() or 1) + (2 if config.getoption("dist") == "loadfile" else 1)
 
 
 _SHARING = ("tests/browser/", "tests/clients/", "tests/e2e/", "tests/infra/", "tests/runtime/")

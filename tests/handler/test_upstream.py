@@ -338,6 +338,7 @@ class TestFailuresAfterTheFirstPage:
 
 
 @pytest.mark.usefixtures("short_timeouts")
+@pytest.mark.slow
 class TestShortTimeouts:
     """The timeouts of calls and the time left of the invocation, with timeouts of a fraction of a second."""
 

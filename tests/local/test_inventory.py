@@ -17,6 +17,8 @@ from local.inventory_file import read_inventory
 from local.json_file import FileError
 from tests.local.command_line import ROOT, Local
 
+pytestmark = pytest.mark.slow  # each test starts the function with its emulators
+
 EXAMPLE = ROOT / "examples" / "inventory.json"
 MEMBER, OTHER = "111122223333", "444455556666"
 REGIONS = ["us-east-1", "eu-west-1", "af-south-1"]

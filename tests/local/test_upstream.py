@@ -12,6 +12,8 @@ from emulators.server import Request, Response, serve
 from emulators.sts import Sts, error
 from tests.local.command_line import Local, refusal_of
 
+pytestmark = pytest.mark.slow  # each test starts the function with its emulators
+
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 ENDPOINT = "AWS_ENDPOINT_URL_BEDROCK"
 ON_AWS = ("--bedrock", "aws")
@@ -121,7 +123,6 @@ class TestReportedEndpoint:
 
 
 class TestCredentials:
-    @pytest.mark.slow
     def test_an_expired_sso_session_stops_the_start_with_the_remedy(self, local: Local) -> None:
         local.configure(
             "[default]\nsso_session = mine\nsso_account_id = 123456789012\nsso_role_name = reader\n"
@@ -158,7 +159,6 @@ def test_a_wrong_setting_of_the_function_is_one_line(local: Local, name: str, va
     assert name in local.refusal(**{name: value})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"), [("POWERTOOLS_DEBUG", "perhaps"), ("POWERTOOLS_LOGGER_SAMPLE_RATE", "often")]
 )
