@@ -94,7 +94,7 @@ def _install(target: Path) -> None:
 def _unused(folder: str, names: list[str]) -> list[str]:
     """Return what is never used in a folder: scripts, tests, type stubs, installation records, other data and features.
 
-    Leaving out Powertools' other features saves a quarter of the compilation, and 3 of 11 MB.
+    Powertools' event handler and utilities would be 3 of 11 MB, and a quarter of the compilation.
     """
     path = Path(folder)
     if path.suffix == ".dist-info":

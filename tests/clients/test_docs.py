@@ -172,35 +172,31 @@ def test_another_lambda_function(api: Api, emulator: Emulator, monkeypatch: pyte
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_an_mcp_server(url: str, tmp_path: Path) -> None:
-    """The messages are those of an agent; test_fastmcp.py has a real one."""
+    require(BIN.parent / "installed")
     (tmp_path / "signing.py").write_text(code("Signing with any HTTP library", "python"))
     (tmp_path / "server.py").write_text(code("MCP", "python"))
-    command = [str(require(BIN / "python")), str(tmp_path / "server.py")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        call = partial(mcp_call, process)
-        version = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "agent", "version": "1"}}
-        assert call("initialize", **version)["serverInfo"]["name"] == "Custom models"
-        notify(process, method="notifications/initialized")
-        assert [tool["name"] for tool in call("tools/list")["tools"]] == ["listCustomModels"]
-        listing = call("tools/call", name="listCustomModels", arguments={"maxItems": 20})
-        assert len(listing["structuredContent"]["modelSummaries"]) == 20
-        mistyped = call("tools/call", name="listCustomModels", arguments={"namecontains": "x"})
-        assert "Unknown arguments: namecontains" in mistyped["content"][0]["text"]
+    (tmp_path / "agent.py").write_text(AGENT)
+    tools, listing, mistyped = run(BIN / "python", tmp_path / "agent.py", tmp_path / "server.py").splitlines()
+    assert json.loads(tools) == ["listCustomModels"]
+    assert len(json.loads(listing)["modelSummaries"]) == 20
+    assert "Unknown arguments: namecontains" in mistyped
 
 
-def mcp_call(process: subprocess.Popen[str], method: str, **params: Any) -> Any:
-    """Call a method of an MCP server."""
-    notify(process, id=1, method=method, params=params)
-    assert process.stdout is not None
-    return json.loads(process.stdout.readline())["result"]
+AGENT = """
+import asyncio, json, os, sys
+from fastmcp import Client
+from fastmcp.client.transports import PythonStdioTransport
 
+async def main():
+    async with Client(PythonStdioTransport(sys.argv[1], python_cmd=sys.executable, env=dict(os.environ))) as mcp:
+        print(json.dumps([tool.name for tool in await mcp.list_tools()]))
+        print(json.dumps((await mcp.call_tool("listCustomModels", {"maxItems": 20})).structured_content))
+        print((await mcp.call_tool("listCustomModels", {"namecontains": "x"}, raise_on_error=False)).content[0].text)
 
-def notify(process: subprocess.Popen[str], **message: Any) -> None:
-    """Send a message to an MCP server."""
-    assert process.stdin is not None
-    process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
-    process.stdin.flush()
+asyncio.run(main())
+"""
 
 
 class TestAgentCore:

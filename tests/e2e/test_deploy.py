@@ -224,8 +224,8 @@ def test_requests_are_logged_to_the_functions_log_group(deployment: Deployment) 
 
 @pytest.fixture(scope="module")
 def again(pipeline: Pipeline, deployment: Deployment) -> str:
-    """What the job for a push prints that changes nothing."""
-    return pipeline.run("deploy")
+    """What the job for a push prints that changes nothing, and what the CDK prints about differences after it."""
+    return pipeline.run("deploy") + pipeline.aws.cdk("diff", "--fail", "--app", str(pipeline.assembly))
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +244,7 @@ class TestPipeline:
     def test_deploying_again_changes_nothing(self, again: str) -> None:
         # The app ran again and built the same bundle, byte for byte.
         assert f"{STACK} (no changes)" in again
+        assert "There were no differences" in again
 
     def test_a_pull_request_shows_what_would_change(self, pull_request: str) -> None:
         assert f"Account {ACCOUNT}, region {REGION}, as arn:aws:" in pull_request

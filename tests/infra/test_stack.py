@@ -13,23 +13,32 @@ from infra.bundling import BundlingError
 from infra.config import Config
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aws_cdk import Stack
-    from aws_cdk.assertions import Template
+    from aws_cdk.assertions import Annotations, Template
 
 pytestmark = pytest.mark.slow  # the CDK takes seconds to start
 
 
-def synthesized(**settings: Any) -> Template:
+def stack(config: Config, **app: Any) -> Stack:
+    """Return the stack in an app with these properties."""
     import aws_cdk as cdk
-    from aws_cdk.assertions import Template
 
     from infra.stack import CustomModelsStack
 
-    # No bundling: these tests do not look at the function's code. No validation: test_rules.py has it.
-    app = cdk.App(context={"aws:cdk:bundling-stacks": []}, builtin_cloud_formation_validation=False)
-    config = Config(**{"stage": "dev", **settings})
-    stack = CustomModelsStack(app, f"custom-models-{config.stage}", config=config)
-    return Template.from_stack(stack)
+    # No validation: test_rules.py has it.
+    return CustomModelsStack(
+        cdk.App(**app, builtin_cloud_formation_validation=False), f"custom-models-{config.stage}", config=config
+    )
+
+
+def synthesized(**settings: Any) -> Template:
+    from aws_cdk.assertions import Template
+
+    # No bundling: these tests do not look at the function's code.
+    context: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
+    return Template.from_stack(stack(Config(**{"stage": "dev", **settings}), context=context))
 
 
 @pytest.fixture(scope="module")
@@ -521,37 +530,33 @@ def versions(template: Template) -> set[str]:
 class TestBytecode:
     """The stack without the function's Python version, and with it."""
 
-    def synthesize(self, folder: Path, **context: str) -> Stack:
-        import aws_cdk as cdk
-
-        from infra.stack import CustomModelsStack
-
-        app = cdk.App(outdir=str(folder), context=context, builtin_cloud_formation_validation=False)
-        return CustomModelsStack(app, "custom-models-dev", config=Config(stage="dev"))
-
     @pytest.fixture
-    def built(self, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-        """Replace the bundle by an empty one, which has bytecode if the last item of this list says so."""
-        results: list[bool] = []
-        monkeypatch.setattr("infra.function.bundle", lambda target, **_: (target / "handler.py").touch() or results[-1])
-        return results
+    def build(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Annotations]:
+        """Return the annotations of a stack with an empty bundle, which has bytecode or not."""
+        from aws_cdk.assertions import Annotations
 
-    def test_it_warns_of_slow_starts_and_says_how_to_fix_it(self, tmp_path: Path, built: list[bool]) -> None:
-        from aws_cdk.assertions import Annotations, Match
+        def build(bytecode: bool, context: dict[str, str]) -> Annotations:
+            def bundle(target: Path, **_: object) -> bool:
+                (target / "handler.py").touch()
+                return bytecode
 
-        built.append(False)
+            monkeypatch.setattr("infra.function.bundle", bundle)
+            return Annotations.from_stack(stack(Config(stage="dev"), outdir=str(tmp_path), context=context))
+
+        return build
+
+    def test_it_warns_of_slow_starts_and_says_how_to_fix_it(self, build: Callable[..., Annotations]) -> None:
+        from aws_cdk.assertions import Match
+
         warning = Match.string_like_regexp(
             r"no Python 3\.13.*no bytecode.*each cold start takes about three times as long.*uv python install 3\.13"
         )
-        stack = self.synthesize(tmp_path, bytecode="optional")
-        Annotations.from_stack(stack).has_warning("*", warning)
+        build(False, {"bytecode": "optional"}).has_warning("*", warning)
 
-    def test_with_bytecode_there_are_no_warnings(self, tmp_path: Path, built: list[bool]) -> None:
-        from aws_cdk.assertions import Annotations, Match
+    def test_with_bytecode_there_are_no_warnings(self, build: Callable[..., Annotations]) -> None:
+        from aws_cdk.assertions import Match
 
-        built.append(True)
-        stack = self.synthesize(tmp_path)
-        assert Annotations.from_stack(stack).find_warning("*", Match.any_value()) == []
+        assert build(True, {}).find_warning("*", Match.any_value()) == []
 
     @pytest.mark.parametrize("context", [{}, {"bytecode": "required"}])
     def test_by_default_the_synthesis_fails_and_says_what_to_install(
@@ -559,7 +564,7 @@ class TestBytecode:
     ) -> None:
         monkeypatch.setattr("infra.bundling.find_interpreter", lambda: None)
         with pytest.raises(BundlingError, match=r"^There is no Python 3\.13 .*`uv python install 3\.13`.*optional\.$"):
-            self.synthesize(tmp_path, **context)
+            stack(Config(stage="dev"), outdir=str(tmp_path), context=context)
 
 
 def test_output_names(template: Template) -> None:

@@ -96,7 +96,7 @@ class TestValidFile:
     @pytest.mark.parametrize("count", [0, 1, 300])
     def test_an_array_without_an_object_is_read(self, read: Read, count: int) -> None:
         models = plausible_models(count)
-        assert read([model.summary() for model in models]) == list(models)
+        assert read([model.summary() for model in models]) == models
 
     @pytest.mark.parametrize(
         "more",
